@@ -1,0 +1,1 @@
+"""Dagster's own storage on the warehouse's Postgres."""

@@ -1,0 +1,1 @@
+"""The Spotify Web API: transport, calls and frames. Knows nothing of Dagster."""

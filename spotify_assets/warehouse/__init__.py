@@ -1,0 +1,1 @@
+"""The Postgres warehouse: tables, migrations, the embedded server, the IO manager, the mart builder."""
