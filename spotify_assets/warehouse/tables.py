@@ -1,0 +1,414 @@
+"""The warehouse's tables: the single source of names, types, keys, constraints and comments.
+
+Schema and table name are the asset key. Times are `timestamptz` in UTC; a null is always "not known".
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
+
+SCHEMAS = ("spotify", "deezer", "marts", "ops")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+RELEASE_DATE_PRECISIONS = ("year", "month", "day", "unknown")
+UNIT_INTERVAL_FEATURES = (
+    "danceability",
+    "energy",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+)
+
+_Type = TypeEngine[Any] | type[TypeEngine[Any]]
+_TextArray = ARRAY(Text)
+_Timestamp = DateTime(timezone=True)
+
+
+def _required(name: str, kind: _Type, comment: str) -> Column[Any]:
+    return Column(name, kind, nullable=False, comment=comment)
+
+
+def _optional(name: str, kind: _Type, comment: str) -> Column[Any]:
+    return Column(name, kind, nullable=True, comment=comment)
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} in ({allowed})", name=column)
+
+
+def _between(column: str, low: float, high: float) -> CheckConstraint:
+    return CheckConstraint(f"{column} between {low} and {high}", name=column)
+
+
+def _at_least(column: str, low: int) -> CheckConstraint:
+    return CheckConstraint(f"{column} >= {low}", name=column)
+
+
+def _feature_columns() -> list[Column[Any]]:
+    """The audio features as the API gives them; fresh objects at each call, as each table needs its own."""
+    return [
+        _optional("danceability", Double, "How suitable for dancing, 0-1."),
+        _optional("energy", Double, "Perceived intensity and activity, 0-1."),
+        _optional("key", SmallInteger, "Pitch class of the key, 0 = C to 11 = B; -1: no key was detected."),
+        _optional("loudness", Double, "Mean loudness in dB, about -60 to 0."),
+        _optional("mode", SmallInteger, "1 = major, 0 = minor."),
+        _optional("speechiness", Double, "Presence of spoken words, 0-1."),
+        _optional("acousticness", Double, "Confidence that the track is acoustic, 0-1."),
+        _optional("instrumentalness", Double, "Likelihood that the track has no vocals, 0-1."),
+        _optional("liveness", Double, "Likelihood of an audience in the recording, 0-1."),
+        _optional("valence", Double, "Musical positiveness, 0-1."),
+        _optional("tempo", Double, "Tempo in BPM as the API gives it; 0: no tempo was detected."),
+        _optional("time_signature", SmallInteger, "Beats in a bar, 3-7; 0: none was detected."),
+    ]
+
+
+def _feature_checks() -> list[CheckConstraint]:
+    return [
+        *(_between(feature, 0, 1) for feature in UNIT_INTERVAL_FEATURES),
+        _between("key", -1, 11),
+        _between("mode", 0, 1),
+        _at_least("tempo", 0),
+    ]
+
+
+new_releases = Table(
+    "new_releases",
+    metadata,
+    _required("market", Text, "Market that was asked, ISO 3166-1 alpha-2."),
+    _required("album_id", Text, "Spotify album id."),
+    _required("album_name", Text, "Name on the list; empty after a takedown."),
+    _required("album_type", Text, "album, single or compilation, as Spotify says."),
+    _optional(
+        "release_date", Date, "First day of the release period; null where Spotify gives no usable date."
+    ),
+    _required("release_date_precision", Text, "How exact release_date is: year, month, day, or unknown."),
+    _required("position", Integer, "Place on the market's list when last seen there, from 1."),
+    _required("first_seen_at", _Timestamp, "When the album was first seen on this market's list."),
+    _required("last_seen_at", _Timestamp, "When the album was last seen on this market's list."),
+    PrimaryKeyConstraint("market", "album_id"),
+    _one_of("release_date_precision", RELEASE_DATE_PRECISIONS),
+    _at_least("position", 1),
+    CheckConstraint("last_seen_at >= first_seen_at", name="seen_in_order"),
+    Index(None, "album_id"),
+    schema="spotify",
+    comment="Sightings: one row per album and market where it stood on the list of new releases.",
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    _required("album_id", Text, "Spotify album id; the partition."),
+    _required("name", Text, "Album name; empty after a takedown."),
+    _required("album_type", Text, "album, single or compilation, as Spotify says."),
+    _optional("release_date", Date, "First day of the release period of this edition; null where unknown."),
+    _optional("release_date_precision", Text, "How exact release_date is: year, month or day."),
+    _required("total_tracks", Integer, "Number of tracks Spotify says the album has."),
+    _optional("label", Text, "Label; null for keys that do not get it."),
+    _optional(
+        "popularity", SmallInteger, "Spotify's album popularity 0-100; null for keys that do not get it."
+    ),
+    _optional("upc", Text, "Universal product code as Spotify writes it, leading zeros kept."),
+    _optional("image_url", Text, "Address of the largest cover image."),
+    _required("artist_ids", _TextArray, "Spotify ids of the credited artists, in order."),
+    _required("artist_names", _TextArray, "Names of the credited artists, in the same order."),
+    _required("fetched_at", _Timestamp, "When the album was fetched."),
+    PrimaryKeyConstraint("album_id"),
+    _one_of("release_date_precision", RELEASE_DATE_PRECISIONS),
+    _at_least("total_tracks", 0),
+    _between("popularity", 0, 100),
+    schema="spotify",
+    comment="One row per album.",
+)
+
+tracks = Table(
+    "tracks",
+    metadata,
+    _required("album_id", Text, "Spotify album id; the partition."),
+    _required("track_id", Text, "Spotify track id."),
+    _required("name", Text, "Track name; empty after a takedown."),
+    _required("disc_number", SmallInteger, "Disc, from 1."),
+    _required("track_number", Integer, "Place on the disc, from 1."),
+    _required("duration_ms", Integer, "Length in ms."),
+    _required("explicit", Boolean, "True where the lyrics are marked explicit."),
+    _optional(
+        "is_playable",
+        Boolean,
+        "Whether it can be played in the market asked; null where Spotify does not say.",
+    ),
+    _required("artist_ids", _TextArray, "Spotify ids of the credited artists, in order."),
+    _required("artist_names", _TextArray, "Names of the credited artists, in the same order."),
+    _required("fetched_at", _Timestamp, "When the album was fetched."),
+    PrimaryKeyConstraint("album_id", "track_id"),
+    _at_least("disc_number", 0),
+    _at_least("track_number", 0),
+    _at_least("duration_ms", 0),
+    Index(None, "track_id"),
+    schema="spotify",
+    comment="One row per track of an album.",
+)
+
+audio_features = Table(
+    "audio_features",
+    metadata,
+    _required("album_id", Text, "Spotify album id; the partition."),
+    _required("track_id", Text, "Spotify track id."),
+    _required("status", Text, "measured, or absent: asked for, and there were none."),
+    _optional("source", Text, "Who measured: spotify or reccobeats; null where absent."),
+    *_feature_columns(),
+    _required("checked_at", _Timestamp, "When the features were asked for."),
+    PrimaryKeyConstraint("album_id", "track_id"),
+    _one_of("status", ("measured", "absent")),
+    _one_of("source", ("spotify", "reccobeats")),
+    CheckConstraint("(status = 'measured') = (source is not null)", name="source_where_measured"),
+    *_feature_checks(),
+    Index(None, "track_id"),
+    schema="spotify",
+    comment="One row per track, also where there are no features: absence is a fact.",
+)
+
+track_details = Table(
+    "track_details",
+    metadata,
+    _required("album_id", Text, "Spotify album id; the partition."),
+    _required("track_id", Text, "Spotify track id."),
+    _optional(
+        "popularity", SmallInteger, "Spotify's track popularity 0-100; null for keys that do not get it."
+    ),
+    _optional("isrc", Text, "International standard recording code."),
+    _required("fetched_at", _Timestamp, "When the track was fetched."),
+    PrimaryKeyConstraint("album_id", "track_id"),
+    _between("popularity", 0, 100),
+    Index(None, "track_id"),
+    schema="spotify",
+    comment="One row per track with its popularity at fetched_at.",
+)
+
+popularity_snapshots = Table(
+    "popularity_snapshots",
+    metadata,
+    _required("track_id", Text, "Spotify track id."),
+    _required("album_id", Text, "Spotify album id."),
+    _required("measured_on", Date, "UTC day of the measurement."),
+    _required("popularity", SmallInteger, "Spotify's track popularity 0-100 on that day."),
+    PrimaryKeyConstraint("track_id", "measured_on"),
+    _between("popularity", 0, 100),
+    Index(None, "album_id", "measured_on"),
+    schema="spotify",
+    comment="History of track popularity, one row per track and UTC day; never deleted.",
+)
+
+artists = Table(
+    "artists",
+    metadata,
+    _required("artist_id", Text, "Spotify artist id."),
+    _required("name", Text, "Artist name."),
+    _optional(
+        "genres", _TextArray, "Genres; null for keys that do not get them, empty where Spotify has none."
+    ),
+    _optional("followers", BigInteger, "Followers; null for keys that do not get them."),
+    _optional(
+        "popularity", SmallInteger, "Spotify's artist popularity 0-100; null for keys that do not get it."
+    ),
+    _required("fetched_at", _Timestamp, "When the artist was fetched."),
+    PrimaryKeyConstraint("artist_id"),
+    _at_least("followers", 0),
+    _between("popularity", 0, 100),
+    schema="spotify",
+    comment="Every artist credited on a release or track.",
+)
+
+deezer_albums = Table(
+    "albums",
+    metadata,
+    _required("album_id", Text, "Spotify album id."),
+    _required(
+        "status", Text, "found, absent (Deezer does not have it), or no_upc (there was nothing to ask by)."
+    ),
+    _optional("deezer_album_id", BigInteger, "Deezer's album id."),
+    _optional("upc", Text, "Universal product code as Deezer writes it."),
+    _optional("label", Text, "Label as Deezer writes it."),
+    _optional("genres", _TextArray, "Genres as Deezer names them."),
+    _optional("fans", BigInteger, "Deezer users who keep the album."),
+    _required("checked_at", _Timestamp, "When Deezer was asked."),
+    PrimaryKeyConstraint("album_id"),
+    _one_of("status", ("found", "absent", "no_upc")),
+    schema="deezer",
+    comment="What Deezer knows of an album, found by UPC; one row per Spotify album asked for.",
+)
+
+deezer_track_ranks = Table(
+    "track_ranks",
+    metadata,
+    _required("album_id", Text, "Spotify album id."),
+    _required("track_id", Text, "Spotify track id."),
+    _required("measured_on", Date, "UTC day of the measurement."),
+    _required("deezer_track_id", BigInteger, "Deezer's track id."),
+    _required("rank", Integer, "Deezer rank, 0 to 1,000,000, higher is more played; not on Spotify's scale."),
+    _optional("isrc", Text, "International standard recording code on Deezer."),
+    _required("matched_by", Text, "How the track was matched: isrc, or position (disc, place and length)."),
+    PrimaryKeyConstraint("album_id", "track_id", "measured_on"),
+    _between("rank", 0, 1_000_000),
+    _one_of("matched_by", ("isrc", "position")),
+    schema="deezer",
+    comment="History of Deezer's rank, one row per track of an album and UTC day.",
+)
+
+source = Table(
+    "source",
+    metadata,
+    _required("kind", Text, "Which API filled this database: live or sandbox. The two never mix."),
+    _required("claimed_at", _Timestamp, "When the first run claimed the database."),
+    Column(
+        "singleton", Boolean, nullable=False, server_default="true", comment="Keeps the table at one row."
+    ),
+    PrimaryKeyConstraint("singleton"),
+    _one_of("kind", ("live", "sandbox")),
+    CheckConstraint("singleton", name="singleton"),
+    schema="ops",
+    comment="One row: the kind of API that this database's rows come from.",
+)
+
+set_aside = Table(
+    "set_aside",
+    metadata,
+    _required("asset", Text, "Asset that met the item, such as spotify/tracks."),
+    _required(
+        "item_id", Text, "Id of the item, or of the album or page it stood in; empty where there was none."
+    ),
+    _required("endpoint", Text, "Endpoint that answered it."),
+    _required("reason", Text, "Why it was not loaded."),
+    _required("first_seen_at", _Timestamp, "When it was first met."),
+    _required("last_seen_at", _Timestamp, "When it was last met."),
+    PrimaryKeyConstraint("asset", "item_id", "reason"),
+    schema="ops",
+    comment="Items of API answers that were set aside as malformed or unknown, with the reason.",
+)
+
+track_catalog = Table(
+    "track_catalog",
+    metadata,
+    _required("album_id", Text, "Spotify album id."),
+    _required("track_id", Text, "Spotify track id."),
+    _required("track_name", Text, "Track name."),
+    _required("album_name", Text, "Album name."),
+    _required("album_type", Text, "album, single or compilation."),
+    _optional("release_date", Date, "First day of the release period; null where unknown."),
+    _optional("release_date_precision", Text, "How exact release_date is: year, month or day."),
+    _optional("first_seen_on", Date, "UTC day the album was first seen on a list of new releases."),
+    _optional("label", Text, "Label: Spotify's where given, else Deezer's."),
+    _optional("upc", Text, "Universal product code."),
+    _optional("isrc", Text, "International standard recording code."),
+    _optional("image_url", Text, "Address of the cover image."),
+    _required("disc_number", SmallInteger, "Disc, from 1."),
+    _required("track_number", Integer, "Place on the disc, from 1."),
+    _required("duration_ms", Integer, "Length in ms."),
+    _required("explicit", Boolean, "True where the lyrics are marked explicit."),
+    _optional("is_playable", Boolean, "Whether it can be played in the market asked; null where not said."),
+    _required("artist_ids", _TextArray, "Ids of the artists credited on the track, in order."),
+    _required("artist_names", _TextArray, "Names of the artists credited on the track, in the same order."),
+    _required("album_artist_ids", _TextArray, "Ids of the artists credited on the album, in order."),
+    _required(
+        "album_artist_names", _TextArray, "Names of the artists credited on the album, in the same order."
+    ),
+    _optional(
+        "genres", _TextArray, "Deezer's genres of the album, else those of its artists; null where unknown."
+    ),
+    _required(
+        "features_status", Text, "measured, absent (asked, there were none), or pending (not yet asked)."
+    ),
+    _optional("features_source", Text, "Who measured the features: spotify or reccobeats."),
+    *_feature_columns(),
+    _optional("key_name", Text, "Key and mode in words, such as A minor; null where not detected."),
+    _optional("camelot", Text, "Camelot code of key and mode, such as 8A; null where not detected."),
+    _optional("popularity", SmallInteger, "Latest Spotify popularity 0-100; null where not measured."),
+    _optional("popularity_on", Date, "UTC day of that measurement."),
+    _optional("deezer_rank", Integer, "Latest Deezer rank 0-1,000,000; null where not measured."),
+    _optional("deezer_rank_on", Date, "UTC day of that measurement."),
+    _optional("danceability_percentile", Double, "Share of measured tracks below, ties half, 0-1."),
+    _optional("energy_percentile", Double, "Same for energy, 0-1."),
+    _optional("loudness_percentile", Double, "Same for loudness, 0-1."),
+    _optional("speechiness_percentile", Double, "Same for speechiness, 0-1."),
+    _optional("acousticness_percentile", Double, "Same for acousticness, 0-1."),
+    _optional("instrumentalness_percentile", Double, "Same for instrumentalness, 0-1."),
+    _optional("liveness_percentile", Double, "Same for liveness, 0-1."),
+    _optional("valence_percentile", Double, "Same for valence, 0-1."),
+    _optional(
+        "tempo_percentile", Double, "Same for tempo, 0-1; tracks without a detected tempo are left out."
+    ),
+    _optional("popularity_percentile", Double, "Same for popularity among measured tracks, 0-1."),
+    _required("as_of", _Timestamp, "What the build knew: the time it was given."),
+    PrimaryKeyConstraint("album_id", "track_id"),
+    _one_of("features_status", ("measured", "absent", "pending")),
+    Index(None, "track_id"),
+    schema="marts",
+    comment="The merged table: one row per track of an album with release, credits, features and popularity.",
+)
+
+weekly_popular_releases = Table(
+    "weekly_popular_releases",
+    metadata,
+    _required("week_start", Date, "Monday of the week (UTC)."),
+    _required(
+        "measure", Text, "Scale of popularity: spotify_popularity (0-100) or deezer_rank (0-1,000,000)."
+    ),
+    _required("album_id", Text, "Spotify album id."),
+    _required("name", Text, "Album name."),
+    _required("artist_names", _TextArray, "Names of the credited artists, in order."),
+    _required("album_type", Text, "album, single or compilation."),
+    _optional("release_date", Date, "First day of the release period; null where unknown."),
+    _optional(
+        "genres", _TextArray, "Deezer's genres of the album, else those of its artists; null where unknown."
+    ),
+    _optional("label", Text, "Label: Spotify's where given, else Deezer's."),
+    _required("tracks", Integer, "Tracks of the album in the warehouse."),
+    _required("tracks_measured", Integer, "Tracks with a measurement in this week: the n of both values."),
+    _optional(
+        "value_mean", Double, "Mean of the measured tracks' last value in this week; null where unmeasured."
+    ),
+    _optional("value_max", Double, "Highest of them; null where unmeasured."),
+    _optional(
+        "rank", Integer, "Place in the week by value_mean, from 1, no two alike; null where unmeasured."
+    ),
+    _optional("previous_rank", Integer, "Rank in the week before; null where there was none."),
+    _optional(
+        "peak_rank", Integer, "Best rank up to and including this week; null before the first measured week."
+    ),
+    _required("weeks_on_list", Integer, "Measured weeks up to and including this one."),
+    _required("status", Text, "new, re-entry, up, down, same, or unmeasured."),
+    PrimaryKeyConstraint("week_start", "measure", "album_id"),
+    _one_of("measure", ("spotify_popularity", "deezer_rank")),
+    _one_of("status", ("new", "re-entry", "up", "down", "same", "unmeasured")),
+    CheckConstraint("extract(isodow from week_start) = 1", name="week_start_is_monday"),
+    CheckConstraint("(status = 'unmeasured') = (rank is null)", name="rank_where_measured"),
+    CheckConstraint("tracks_measured between 0 and tracks", name="tracks_measured"),
+    Index(None, "album_id"),
+    schema="marts",
+    comment="One row per week, measure and album eligible in that week: the ranking of new releases.",
+)
