@@ -1,0 +1,128 @@
+"""Chunks of ids over a few threads, and pages by offset: each done here alone."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TypeVar
+
+from spotify_assets.spotify.errors import MalformedAnswerError
+
+# Far beyond any list this client reads; a server whose pages never end must not keep it for ever.
+MOST_PAGES = 200
+PAGE_SIZE = 50
+
+Progress = Callable[[int, int], None]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        items: its entries, null ones included.
+        offset: index of the first entry in the whole list.
+        next_offset: where the next page begins.
+        total: length of the whole list, or None when the page does not say.
+    """
+
+    items: Sequence[object]
+    offset: int
+    next_offset: int
+    total: int | None
+
+    @property
+    def is_last(self) -> bool:
+        """True when nothing can follow: the page is empty, or reaches the end of the list."""
+        return not self.items or (self.total is not None and self.next_offset >= self.total)
+
+
+def read_page(payload: object, offset: int, endpoint: str) -> Page:
+    """Read a page object.
+
+    The `next` link is not used: it may point to any host, and following it would send the token there.
+
+    Args:
+        payload: the page object of an answer.
+        offset: index that was asked for.
+        endpoint: for the error.
+
+    Raises:
+        MalformedAnswerError: there is no list of items in it. An answer that cannot be read is not an
+            empty list.
+    """
+    items = payload.get("items") if isinstance(payload, dict) else None
+    if not isinstance(payload, dict) or not isinstance(items, list):
+        raise MalformedAnswerError("the answer holds no page of items", endpoint=endpoint, status=200)
+    limit, total = payload.get("limit"), payload.get("total")
+    # Spotify leaves entries out of a page without moving the next one; a server that gives shorter pages
+    # than asked for says so in `limit`.
+    step = max(limit, len(items)) if isinstance(limit, int) and limit <= PAGE_SIZE else len(items)
+    return Page(items, offset, offset + step, total if isinstance(total, int) else None)
+
+
+def follow_pages(fetch: Callable[[int], Page], first: Page | None, endpoint: str) -> Iterator[Page]:
+    """Give the pages of a list, in order.
+
+    Args:
+        fetch: asks for the page at an offset.
+        first: the page that is known already, if any.
+        endpoint: for the error.
+
+    Raises:
+        MalformedAnswerError: the pages do not end.
+    """
+    page = fetch(0) if first is None else first
+    for _ in range(MOST_PAGES):
+        yield page
+        if page.is_last:
+            return
+        page = fetch(page.next_offset)
+    raise MalformedAnswerError(f"more than {MOST_PAGES} pages", endpoint=endpoint, status=200)
+
+
+def chunks(ids: Sequence[str], size: int) -> list[Sequence[str]]:
+    """Cut into pieces of at most `size`, in order."""
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+def run_batches(
+    batches: Sequence[Sequence[str]],
+    call: Callable[[Sequence[str], threading.Event], _T],
+    threads: int,
+    on_progress: Progress | None,
+) -> list[_T]:
+    """Make one call for each batch, a few at a time; results in the order of the batches.
+
+    The first error cancels what has not started, ends the waits of what has, and is raised. So does Ctrl-C.
+
+    Args:
+        batches: arguments of the calls.
+        call: gets a batch, and an event that tells it to give up.
+        threads: calls at a time.
+        on_progress: told how many batches of how many are done, from the calling thread.
+    """
+    stop = threading.Event()
+    executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="spotify")
+    futures = [executor.submit(call, batch, stop) for batch in batches]
+    try:
+        return _collect(futures, on_progress)
+    except Exception:
+        # No thread outlives the call.
+        stop.set()
+        executor.shutdown(cancel_futures=True)
+        raise
+    finally:
+        # After an interrupt nobody waits for the requests that are under way.
+        stop.set()
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _collect(futures: Sequence[Future[_T]], on_progress: Progress | None) -> list[_T]:
+    for done, future in enumerate(as_completed(futures), start=1):
+        future.result()
+        if on_progress is not None:
+            on_progress(done, len(futures))
+    return [future.result() for future in futures]
