@@ -44,6 +44,7 @@ class Settings(BaseModel):
     accounts_url: str | None = Field(None, validation_alias="SPOTIFY_ACCOUNTS_URL")
     max_retry_after: float = Field(60.0, ge=0, validation_alias="SPOTIFY_MAX_RETRY_AFTER")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    albums_per_run: int = Field(200, ge=1, le=5000, validation_alias="SPOTIFY_ALBUMS_PER_RUN")
     home: Path = Field(Path(".spotify_assets"), validation_alias="SPOTIFY_ASSETS_HOME")
 
     @property

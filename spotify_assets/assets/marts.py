@@ -1,0 +1,52 @@
+"""The marts: each one `.sql` file in `marts/`, built aside and swapped in."""
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+
+import dagster as dg
+
+from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
+from spotify_assets.assets.extract import NEW_RELEASES, OWNERS, RELEASES, TRACKS
+from spotify_assets.assets.table_metadata import table_metadata
+from spotify_assets.resources import Clock
+from spotify_assets.warehouse import tables
+from spotify_assets.warehouse.marts import build_mart
+from spotify_assets.warehouse.resource import WarehouseDatabase
+
+_INPUTS: dict[str, Sequence[dg.AssetKey]] = {
+    "track_catalog": [RELEASES, TRACKS, AUDIO_FEATURES, TRACK_DETAILS, POPULARITY_SNAPSHOTS, ARTISTS],
+    "weekly_popular_releases": [RELEASES, TRACKS, POPULARITY_SNAPSHOTS, ARTISTS],
+}
+
+
+def mart_sql(name: str) -> str:
+    """The text of `marts/{name}.sql`."""
+    return (files(__package__) / "marts" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    table = tables.metadata.tables[f"marts.{name}"]
+    sql = mart_sql(name)
+
+    @dg.asset(
+        key=["marts", name],
+        # Dependencies and never inputs: as an input a partitioned table would be loaded with all its keys.
+        deps=[NEW_RELEASES, *inputs],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="marts",
+        kinds={"sql", "postgres"},
+        owners=OWNERS,
+        code_version=hashlib.sha256(sql.encode()).hexdigest()[:12],
+        description=f"{table.comment}\n\n```sql\n{sql}\n```",
+        metadata=table_metadata(table),
+    )
+    def mart(database: WarehouseDatabase, clock: Clock) -> dg.MaterializeResult:
+        build = build_mart(database.engine(), table, sql, {"as_of": clock.now()})
+        return dg.MaterializeResult(metadata={"dagster/row_count": build.rows, "seconds": build.seconds})
+
+    return mart
+
+
+MARTS = [_mart(name, inputs) for name, inputs in _INPUTS.items()]
+"""The mart assets, in the order of the file names."""

@@ -1,0 +1,200 @@
+"""The command line."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spotify_assets.settings import Settings, SettingsError, load_settings
+
+# Imports stand inside the commands: `--help` and the sandbox should not wait for Dagster and Polars.
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+
+class _ReadableErrors(click.Group):
+    """Says what was wrong with the environment or the database in a sentence instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from spotify_assets.warehouse.errors import WarehouseError
+
+        try:
+            return super().invoke(ctx)
+        except (SettingsError, WarehouseError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_ReadableErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spotify-assets")
+def main() -> None:
+    """Turn Spotify's new releases into a Postgres warehouse.
+
+    The environment is described in the README; a .env file in the working folder is read.
+    """
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
+def up(port: int) -> None:
+    """Load everything once, then serve the Dagster UI with schedules and sensors until Ctrl-C.
+
+    Without Spotify credentials the sandbox API is used. Without DATABASE_URL an embedded Postgres is started under
+    SPOTIFY_ASSETS_HOME.
+    """
+    from spotify_assets.launch import servers as launched
+
+    folder, address = Path.cwd(), f"http://127.0.0.1:{port}"
+    try:
+        with _prepared(folder, address) as settings:
+            launched.refuse_taken_port(port, "--port")
+            _first_pass(settings)
+            servers = launched.dagster_servers(folder, settings.home, port)
+            click.echo("\nStarting the Dagster UI and the daemon")
+            with launched.running(servers, os.environ, folder):
+                launched.wait_until_ready(f"{address}/server_info", servers)
+                click.echo(f"\n  Dagster UI   {address}\n\nCtrl-C ends everything.")
+                launched.watch(servers)
+    except (launched.AlreadyRunningError, launched.ServerFailedError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\nEnded.")
+
+
+@main.command()
+def once() -> None:
+    """Load everything once and exit: 0 only if every asset materialized and no check failed.
+
+    Without Spotify credentials the sandbox API is used.
+    """
+    from spotify_assets.launch import servers as launched
+
+    try:
+        with _prepared(Path.cwd(), "loading once") as settings:
+            succeeded = _first_pass(settings)
+    except launched.AlreadyRunningError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted: what was loaded stays; the next run goes on from there.", err=True)
+        sys.exit(130)
+    sys.exit(0 if succeeded else 1)
+
+
+@contextlib.contextmanager
+def _prepared(folder: Path, address: str) -> Iterator[Settings]:
+    """The environment, the one-at-a-time lock, the sandbox where it is used, and a migrated database."""
+    from spotify_assets.launch.environment import apply_environment
+    from spotify_assets.launch.servers import only_one
+
+    # SIGTERM ends as Ctrl-C does: in good order, with everything that was started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings, notes = apply_environment(folder)
+    for note in notes:
+        click.echo(note)
+    with only_one(settings.home, address), _sandbox_for(settings):
+        _migrate(settings)
+        yield load_settings()
+
+
+@contextlib.contextmanager
+def _sandbox_for(settings: Settings) -> Iterator[None]:
+    if not settings.uses_sandbox or settings.api_url is not None:
+        yield
+        return
+    from spotify_assets.sandbox.server import SandboxServer
+
+    with SandboxServer() as sandbox:
+        click.echo(f"Sandbox API at {sandbox.url}")
+        os.environ["SPOTIFY_API_URL"] = sandbox.api_url
+        os.environ["SPOTIFY_ACCOUNTS_URL"] = sandbox.accounts_url
+        yield
+
+
+def _migrate(settings: Settings) -> None:
+    from spotify_assets.warehouse.database import migrate
+
+    if settings.database_url is None:
+        click.echo(f"Embedded Postgres in {settings.home}")
+    migrate(_database_url(settings), echo=click.echo)
+
+
+def _first_pass(settings: Settings) -> bool:
+    import dagster as dg
+
+    from spotify_assets.launch.first_pass import materialize_everything
+    from spotify_assets.launch.summary import summary
+    from spotify_assets.warehouse.database import create_engine
+
+    started = time.monotonic()
+    with dg.DagsterInstance.get() as instance:
+        outcome = materialize_everything(instance, click.echo)
+    for line in summary(create_engine(_database_url(settings)), outcome):
+        click.echo(line)
+    click.echo(
+        f"Done in {time.monotonic() - started:.0f} s." if outcome.succeeded else "", nl=outcome.succeeded
+    )
+    return outcome.succeeded
+
+
+def _database_url(settings: Settings) -> "URL":
+    from spotify_assets.warehouse.database import warehouse_url
+
+    secret = settings.database_url.get_secret_value() if settings.database_url else None
+    return warehouse_url(secret, settings.home)
+
+
+@main.group()
+def database() -> None:
+    """The warehouse: its address, its migrations, its state."""
+
+
+@database.command()
+@click.option("--libpq", is_flag=True, help="The form that psql and other libpq programs take.")
+@click.option("--hide-password", is_flag=True, help="Show *** instead of the password.")
+def url(libpq: bool, hide_password: bool) -> None:
+    """Print the warehouse's address, password included, for other programs.
+
+    \b
+    An embedded server runs only while something uses it; hold it with `spotify-assets up`, then for example
+      psql "$(spotify-assets database url --libpq)"
+    """
+    from spotify_assets.warehouse.database import libpq_url
+
+    address = _database_url(load_settings())
+    click.echo(
+        libpq_url(address, hide_password) if libpq else address.render_as_string(hide_password=hide_password)
+    )
+
+
+@database.command()
+def migrate() -> None:
+    """Bring the warehouse's tables up to date. Safe to run from several machines at once."""
+    from spotify_assets.warehouse import database as warehouse
+
+    warehouse.migrate(_database_url(load_settings()), echo=click.echo)
+
+
+@database.command()
+def status() -> None:
+    """Print whether the tables are up to date; exit code 1 where they are not."""
+    from spotify_assets.warehouse.database import migration_status
+
+    state = migration_status(_database_url(load_settings()))
+    click.echo(str(state))
+    sys.exit(0 if state.up_to_date else 1)
+
+
+@main.command()
+def doctor() -> None:
+    """Check the whole set-up and say what to mend; exit code 1 where something must be mended."""
+    from spotify_assets.launch.diagnosis import diagnose
+
+    findings = diagnose(Path.cwd())
+    for finding in findings:
+        click.echo(str(finding))
+    sys.exit(0 if all(finding.good for finding in findings) else 1)

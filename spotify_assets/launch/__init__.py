@@ -1,0 +1,1 @@
+"""Starting the whole system from a clone: the environment, the first pass, the servers."""

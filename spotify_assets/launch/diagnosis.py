@@ -1,0 +1,97 @@
+"""What `spotify-assets doctor` looks at: each finding says whether it is good, and if not, what to do."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from spotify_assets.settings import Settings, SettingsError, load_settings
+from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.credentials import Credentials
+from spotify_assets.spotify.errors import SpotifyError
+from spotify_assets.warehouse.database import migration_status, warehouse_url
+from spotify_assets.warehouse.errors import WarehouseError
+
+_UI_PORT = 3000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    good: bool
+    subject: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.good else 'MEND'}  {self.subject}: {self.sentence}"
+
+
+def diagnose(folder: Path) -> list[Finding]:
+    """Look at Python, the environment, Spotify, the database and the port, in this order."""
+    findings = [_python()]
+    try:
+        settings = load_settings(folder=folder)
+    except SettingsError as error:
+        return [*findings, Finding(False, "Environment", str(error))]
+    findings.append(Finding(True, "Environment", "every variable can be used"))
+    return [*findings, *_spotify(settings), *_database(settings), _port()]
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding((3, 11) <= sys.version_info[:2] < (3, 15), "Python", f"{version}; 3.11 to 3.14 is needed")
+
+
+def _spotify(settings: Settings) -> Iterator[Finding]:
+    if settings.uses_sandbox:
+        yield Finding(True, "Spotify", "SPOTIFY_SANDBOX=1: the sandbox API is used, with invented data")
+        return
+    if settings.client_id is None or settings.client_secret is None:
+        yield Finding(
+            False,
+            "Spotify",
+            "no credentials; set SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET, or SPOTIFY_SANDBOX=1"
+            " (`make run` writes that to .env)",
+        )
+        return
+    yield _token(
+        settings,
+        Credentials(settings.client_id.get_secret_value(), settings.client_secret.get_secret_value()),
+    )
+
+
+def _token(settings: Settings, credentials: Credentials) -> Finding:
+    addresses = {"api_url": settings.api_url, "accounts_url": settings.accounts_url}
+    given = {name: address for name, address in addresses.items() if address is not None}
+    try:
+        with SpotifyClient(credentials, **given) as client:
+            return Finding(True, "Spotify", f"the token service gave a token; the API is {client.source}")
+    except SpotifyError as error:
+        return Finding(False, "Spotify", str(error))
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    secret = settings.database_url.get_secret_value() if settings.database_url else None
+    place = "DATABASE_URL" if secret else f"embedded Postgres in {settings.home}"
+    try:
+        state = migration_status(warehouse_url(secret, settings.home))
+    except (WarehouseError, SQLAlchemyError) as error:
+        yield Finding(False, "Database", f"{place}: {error}")
+        return
+    hint = "" if state.up_to_date else "; run `spotify-assets database migrate`"
+    yield Finding(state.up_to_date, "Database", f"{place}: {state}{hint}")
+
+
+def _port() -> Finding:
+    with socket.socket() as probe:
+        free = probe.connect_ex(("127.0.0.1", _UI_PORT)) != 0
+    sentence = (
+        "is free for the Dagster UI"
+        if free
+        else "is in use: by `spotify-assets up`, or choose another with --port"
+    )
+    return Finding(True, f"Port {_UI_PORT}", sentence)

@@ -1,0 +1,68 @@
+"""The environment that a clone needs before anything runs: its home folder, its Dagster home, its source of data."""
+
+import os
+import shutil
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from spotify_assets.settings import Settings, load_settings
+
+_SANDBOX_LINES = """\
+# Written because no Spotify credentials were set: the sandbox API, with its synthetic catalogue, is used.
+# For live data remove the next line, set SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET, and use another
+# SPOTIFY_ASSETS_HOME or DATABASE_URL: sandbox and live data never mix.
+SPOTIFY_SANDBOX=1
+"""
+
+# Dagster writes the events of a partition range in batches of this size; unset, one by one.
+EVENT_BATCH_SIZE = "1000"
+
+
+def prepare_environment(environ: MutableMapping[str, str], folder: Path) -> tuple[Settings, list[str]]:
+    """Set what Dagster and its processes need, and make their folders.
+
+    Where neither credentials nor SPOTIFY_SANDBOX are set, SPOTIFY_SANDBOX=1 is written to `.env` in `folder`, so that
+    every later command there, Dagster's own included, uses the sandbox too.
+
+    Returns:
+        The settings as they now are, and sentences that tell the user what was done.
+    """
+    notes = _choose_source(environ, folder)
+    settings = load_settings(environ, folder)
+    home = (folder / settings.home).resolve()
+    environ["SPOTIFY_ASSETS_HOME"] = str(home)
+    environ["DAGSTER_HOME"] = str(_dagster_home(home))
+    environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
+    # Beta warnings of the release that is pinned; each process would print them at every start.
+    environ.setdefault("PYTHONWARNINGS", "ignore::dagster.BetaWarning")
+    return load_settings(environ, folder), notes
+
+
+def _choose_source(environ: MutableMapping[str, str], folder: Path) -> list[str]:
+    settings = load_settings(environ, folder)
+    if settings.uses_sandbox and settings.has_credentials:
+        return ["SPOTIFY_SANDBOX=1 is set: the sandbox API is used, and your Spotify credentials are not."]
+    if settings.uses_sandbox or settings.has_credentials:
+        return []
+    env_file = folder / ".env"
+    before = env_file.read_text(encoding="utf-8") if env_file.exists() else ""
+    separator = "" if not before or before.endswith("\n") else "\n"
+    env_file.write_text(before + separator + _SANDBOX_LINES, encoding="utf-8")
+    return ["No Spotify credentials found: using the sandbox API. SPOTIFY_SANDBOX=1 was written to .env."]
+
+
+def _dagster_home(home: Path) -> Path:
+    dagster_home = home / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(instance_configuration(), dagster_home / "dagster.yaml")
+    return dagster_home
+
+
+def instance_configuration() -> Path:
+    """The project's dagster.yaml."""
+    return Path(__file__).parents[2] / "dagster.yaml"
+
+
+def apply_environment(folder: Path) -> tuple[Settings, list[str]]:
+    """`prepare_environment` for this process and those it starts."""
+    return prepare_environment(os.environ, folder)

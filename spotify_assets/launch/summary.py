@@ -1,0 +1,73 @@
+"""The summary that ends a pass: what was loaded, what it cost, and the week's top five."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from spotify_assets.launch.first_pass import Outcome
+
+
+def summary(engine: Engine, outcome: Outcome) -> list[str]:
+    """The lines to print."""
+    counts = _rows(engine, "counts")[0]
+    return [
+        "",
+        *_source(counts),
+        *_loaded(counts),
+        *_cost(outcome),
+        *_top_five(_rows(engine, "top_five")),
+        *_result(outcome),
+    ]
+
+
+def _rows(engine: Engine, query: str) -> Sequence[Mapping[str, Any]]:
+    sql = (files(__package__) / "queries" / f"{query}.sql").read_text(encoding="utf-8")
+    with engine.connect() as connection:
+        return connection.execute(text(sql)).mappings().all()
+
+
+def _source(counts: Mapping[str, Any]) -> Iterator[str]:
+    if counts["source"] == "sandbox":
+        yield "SANDBOX DATA: artists, albums and numbers below are invented."
+
+
+def _loaded(counts: Mapping[str, Any]) -> Iterator[str]:
+    tracks = counts["tracks"]
+    yield f"Albums      {counts['albums']:>9,}"
+    yield f"Tracks      {tracks:>9,}   of {counts['artists']:,} artists"
+    features, popularity = counts["with_features"], counts["with_popularity"]
+    yield f"Features    {features:>9,}   {_share(features, tracks)} of tracks; the rest are recorded as absent"
+    yield f"Popularity  {popularity:>9,}   {_share(popularity, tracks)} of tracks"
+    if counts["set_aside"]:
+        yield f"Set aside   {counts['set_aside']:>9,}   items, with reasons in ops.set_aside"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "none"
+
+
+def _cost(outcome: Outcome) -> Iterator[str]:
+    calls = ", ".join(f"{endpoint} {count:,}" for endpoint, count in outcome.calls.most_common())
+    yield f"API calls   {outcome.calls.total():>9,}   {calls}".rstrip()
+
+
+def _top_five(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield ""
+    if not rows:
+        yield "No ranking yet: no track of a new release has a measured popularity."
+        return
+    yield f"Most popular new releases, week of {rows[0]['week_start']:%d %B %Y} (mean track popularity, 0-100):"
+    for row in rows:
+        measured = f"{row['tracks_measured']} of {row['tracks']} tracks"
+        yield f"  {row['rank']}. {row['name']} by {row['artists']}: {row['value_mean']:.1f} ({measured})"
+
+
+def _result(outcome: Outcome) -> Iterator[str]:
+    yield ""
+    if outcome.warnings:
+        yield f"{len(outcome.warnings)} check(s) warn; see the asset checks in the Dagster UI."
+    if outcome.failures:
+        yield f"FAILED: {len(outcome.failures)} problem(s):"
+        yield from (f"  {failure}" for failure in outcome.failures)

@@ -1,0 +1,110 @@
+"""The faces that the assets see: the Spotify client for this environment, and the time."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Self
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from spotify_assets.sandbox.server import SandboxServer
+from spotify_assets.settings import Settings, load_settings
+from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.credentials import Credentials
+from spotify_assets.warehouse.database import claim_source
+from spotify_assets.warehouse.resource import WarehouseDatabase
+
+_CREDENTIALS_MISSING = (
+    "No Spotify credentials: set SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET (in the environment or in .env), or"
+    " SPOTIFY_SANDBOX=1 to use the sandbox API with its synthetic catalogue."
+)
+_DEVELOPMENT_ACCESS = (
+    "SPOTIFY_ACCESS=development: this version needs a key with extended access."
+    " Unset the variable where yours has it, or use SPOTIFY_SANDBOX=1."
+)
+
+
+class Clock(dg.ConfigurableResource):
+    """The time as the assets see it."""
+
+    fixed: str | None = Field(
+        default=None, description="ISO 8601 time with zone that the clock always shows; unset: the real time."
+    )
+
+    def now(self) -> datetime:
+        """The current time, aware, in UTC."""
+        return datetime.fromisoformat(self.fixed).astimezone(UTC) if self.fixed else datetime.now(UTC)
+
+
+class Spotify(dg.ConfigurableResource):
+    """The Spotify client of a run, made from the environment at first use and closed with the run.
+
+    Its fields hold no secret: resource fields are shown in the UI.
+    """
+
+    database: dg.ResourceDependency[WarehouseDatabase]
+    threads: int = Field(default=4, ge=1, le=16, description="Calls under way at once.")
+    sandbox_albums: int = Field(
+        default=200, ge=1, description="Albums in the catalogue where this run starts a sandbox of its own."
+    )
+
+    _open: contextlib.ExitStack = PrivateAttr()
+    _client: SpotifyClient | None = PrivateAttr(default=None)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:  # noqa: ARG002 -- Dagster's signature
+        """Hold the client open for the whole run, so that its steps share one token."""
+        with contextlib.ExitStack() as self._open:
+            yield self
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """The markets to watch; the first is asked for albums that were never seen on a list."""
+        return load_settings().markets
+
+    def client(self) -> SpotifyClient:
+        """The client; its first use claims the database for the kind of API it talks to.
+
+        Raises:
+            dagster.Failure: there are no credentials, or the database holds data of the other kind.
+        """
+        if self._client is None:
+            self._client = self._open.enter_context(self._connect(load_settings()))
+            with self.database.engine().begin() as connection:
+                claim_source(connection, self._client.source)
+        return self._client
+
+    def _connect(self, settings: Settings) -> SpotifyClient:
+        if settings.access == "development":
+            raise dg.Failure(_DEVELOPMENT_ACCESS, allow_retries=False)
+        if settings.uses_sandbox:
+            return self._connect_to_sandbox(settings)
+        if settings.client_id is None or settings.client_secret is None:
+            raise dg.Failure(_CREDENTIALS_MISSING, allow_retries=False)
+        credentials = Credentials(
+            settings.client_id.get_secret_value(), settings.client_secret.get_secret_value()
+        )
+        return self._client_for(
+            settings, credentials, api_url=settings.api_url, accounts_url=settings.accounts_url
+        )
+
+    def _connect_to_sandbox(self, settings: Settings) -> SpotifyClient:
+        api_url, accounts_url = settings.api_url, settings.accounts_url
+        if api_url is None or accounts_url is None:
+            # The sandbox keeps no state: one of our own answers as any other of the same size would.
+            sandbox = self._open.enter_context(SandboxServer(albums=self.sandbox_albums))
+            api_url, accounts_url = sandbox.api_url, sandbox.accounts_url
+        credentials = Credentials("sandbox", "sandbox")
+        return self._client_for(settings, credentials, api_url=api_url, accounts_url=accounts_url)
+
+    def _client_for(
+        self, settings: Settings, credentials: Credentials, *, api_url: str | None, accounts_url: str | None
+    ) -> SpotifyClient:
+        addresses = {"api_url": api_url, "accounts_url": accounts_url}
+        return SpotifyClient(
+            credentials,
+            **{name: address for name, address in addresses.items() if address is not None},
+            max_retry_after=settings.max_retry_after,
+            threads=self.threads,
+        )

@@ -1,0 +1,23 @@
+-- Artists credited on a release or track that are not in spotify.artists, leaving out those that Spotify lately said
+-- it does not know, so that they do not cost a call at every run. :asked_since is the start of "lately".
+with credited as (
+    select unnest(artist_ids) as artist_id from spotify.releases
+    union
+    select unnest(artist_ids) as artist_id from spotify.tracks
+)
+
+select credited.artist_id
+from credited
+where
+    not exists (
+        select 1 from spotify.artists as known
+        where known.artist_id = credited.artist_id
+    )
+    and not exists (
+        select 1 from ops.set_aside as refused
+        where
+            refused.asset = 'spotify/artists'
+            and refused.item_id = credited.artist_id
+            and refused.last_seen_at >= :asked_since
+    )
+order by credited.artist_id
