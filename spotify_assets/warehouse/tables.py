@@ -317,8 +317,8 @@ track_catalog = Table(
     _required("album_id", Text, "Spotify album id."),
     _required("track_id", Text, "Spotify track id."),
     _required("track_name", Text, "Track name."),
-    _required("album_name", Text, "Album name."),
-    _required("album_type", Text, "album, single or compilation."),
+    _optional("album_name", Text, "Album name; null while the album itself is not loaded."),
+    _optional("album_type", Text, "album, single or compilation; null while the album is not loaded."),
     _optional("release_date", Date, "First day of the release period; null where unknown."),
     _optional("release_date_precision", Text, "How exact release_date is: year, month or day."),
     _optional("first_seen_on", Date, "UTC day the album was first seen on a list of new releases."),
@@ -333,10 +333,12 @@ track_catalog = Table(
     _optional("is_playable", Boolean, "Whether it can be played in the market asked; null where not said."),
     _required("artist_ids", _TextArray, "Ids of the artists credited on the track, in order."),
     _required("artist_names", _TextArray, "Names of the artists credited on the track, in the same order."),
-    _required("album_artist_ids", _TextArray, "Ids of the artists credited on the album, in order."),
-    _required(
-        "album_artist_names", _TextArray, "Names of the artists credited on the album, in the same order."
+    _optional(
+        "album_artist_ids",
+        _TextArray,
+        "Ids of the artists credited on the album, in order; null while the album is not loaded.",
     ),
+    _optional("album_artist_names", _TextArray, "Their names, in the same order."),
     _optional(
         "genres", _TextArray, "Deezer's genres of the album, else those of its artists; null where unknown."
     ),

@@ -2,7 +2,8 @@
 with dependencies as (
     select
         classid,
-        objid
+        objid,
+        refobjid
     from pg_depend
     where
         refclassid = cast('pg_class' as regclass)
@@ -21,5 +22,5 @@ left join pg_rewrite
 left join pg_constraint
     on dependencies.objid = pg_constraint.oid and dependencies.classid = cast('pg_constraint' as regclass)
 -- A check of the table itself counts as standing on its columns.
-where pg_constraint.conrelid is distinct from to_regclass(:mart)
+where pg_constraint.conrelid is distinct from dependencies.refobjid
 order by dependent

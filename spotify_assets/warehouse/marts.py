@@ -1,0 +1,312 @@
+"""Builds a mart from its select: aside, in a scratch schema, then swapped in.
+
+One transaction does it all, so that whatever goes wrong leaves the old mart whole and nothing behind.
+Readers keep the old mart until the commit and find the new one after it. Two limits follow from the swap:
+a view on a mart would be lost with the old table and is refused by name, and a reader in a `repeatable read`
+transaction that began before the swap must have read the mart before it, too.
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+from sqlalchemy import Connection, Engine, MetaData, Table, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.schema import (
+    AddConstraint,
+    CreateIndex,
+    CreateSchema,
+    CreateTable,
+    DropTable,
+    SetColumnComment,
+    SetTableComment,
+)
+
+from spotify_assets.warehouse.statements import statement
+from spotify_assets.warehouse.tables import metadata
+
+MART_SCHEMA = "marts"
+BUILD_SCHEMA = "marts_build"
+SELECTS = Path(__file__).parents[1] / "assets" / "marts"
+
+# While the swap waits for its lock, every new reader queues behind it: it waits in short turns.
+_LOCK_TIMEOUT_MS = 250
+_LONGEST_PAUSE = 2.0
+
+
+class MartError(Exception):
+    """A mart could not be built; the old one is as it was."""
+
+
+class MartMisfitError(MartError):
+    """The select or its parameters do not fit the mart's table; the message names what does not."""
+
+
+class MartHasDependentsError(MartError):
+    """A view or another object stands on the mart and would be lost with the old table."""
+
+
+class MartBusyError(MartError):
+    """Readers held the old mart for too long; the message names their sessions."""
+
+
+@dataclass(frozen=True)
+class MartBuild:
+    """What a build did.
+
+    Attributes:
+        rows: Rows of the new mart.
+        seconds: Time from the start of the build to its commit, waits included.
+    """
+
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SwapPatience:
+    """How the swap waits for readers of the old mart.
+
+    Attributes:
+        seconds: After so long the build fails with `MartBusyError`.
+        clock: Monotonic seconds.
+        sleep: Sleeps so many seconds.
+        draw: A number in 0-1 that spreads the pauses.
+    """
+
+    seconds: float = 120.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    draw: Callable[[], float] = random.random
+
+
+def build_mart(
+    engine: Engine, name: str, parameters: Mapping[str, Any], patience: SwapPatience | None = None
+) -> MartBuild:
+    """Build the mart `marts.<name>` anew from `assets/marts/<name>.sql` and swap it in.
+
+    Args:
+        engine: The warehouse.
+        name: Table name, such as `track_catalog`.
+        parameters: Values of the select's placeholders, such as `as_of`; times must carry a time zone.
+        patience: How long to wait for readers of the old mart.
+
+    Raises:
+        MartMisfitError: No such mart, or its select or the parameters do not fit its table.
+        MartHasDependentsError: A view stands on the mart.
+        MartBusyError: Readers held the old mart for longer than the patience allows.
+        sqlalchemy.exc.DBAPIError: The select failed, or its rows break a constraint of the mart.
+    """
+    table = metadata.tables.get(f"{MART_SCHEMA}.{name}")
+    path = SELECTS / f"{name}.sql"
+    if table is None or not path.is_file():
+        raise MartMisfitError(f"There is no mart {name}: it needs a table in tables.py and {path}.")
+    return rebuild(engine, table, path.read_text(encoding="utf-8"), parameters, patience)
+
+
+def rebuild(
+    engine: Engine,
+    table: Table,
+    select: str,
+    parameters: Mapping[str, Any],
+    patience: SwapPatience | None = None,
+) -> MartBuild:
+    """Replace the rows of `table` by those of `select`; see `build_mart`.
+
+    Constraints, indexes and comments come from `table`; owner and privileges from the table it replaces.
+    Builds of the same table wait for each other.
+    """
+    patience = patience or SwapPatience()
+    started = patience.clock()
+    _check_parameters(table, select, parameters)
+    _ensure_build_schema(engine)
+    # READ COMMITTED whatever the engine says: a build that waited for another must see what that one left.
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+        with connection.begin():
+            _start_build(connection, table)
+            columns = _fitting_columns(connection, table, select, parameters)
+            rows = _build_aside(
+                connection, table, f"select {columns} from (\n{select}\n) as mart", parameters
+            )
+            _swap_when_free(connection, table, patience)
+        return MartBuild(rows=rows, seconds=patience.clock() - started)
+
+
+def _check_parameters(table: Table, select: str, parameters: Mapping[str, Any]) -> None:
+    expected = set(text(select).compile().params)
+    if expected != set(parameters):
+        raise MartMisfitError(
+            f"{table.fullname}: its select takes the parameters {_listed(expected)}, given: {_listed(parameters)}."
+        )
+    naive = [name for name, value in parameters.items() if isinstance(value, datetime) and not value.tzinfo]
+    if naive:
+        raise MartMisfitError(f"{table.fullname}: the time given as {_listed(naive)} has no time zone.")
+
+
+def _ensure_build_schema(engine: Engine) -> None:
+    """Make the scratch schema in a transaction of its own: inside the build's, other marts would wait for it."""
+    with engine.begin() as connection:
+        _advisory_lock(connection, BUILD_SCHEMA)
+        if connection.scalar(text("select to_regnamespace(:name) is null"), {"name": BUILD_SCHEMA}):
+            connection.execute(CreateSchema(BUILD_SCHEMA))
+
+
+def _start_build(connection: Connection, table: Table) -> None:
+    _advisory_lock(connection, table.fullname)
+    connection.execute(text("select set_config('timezone', 'UTC', true)"))
+    dependents = list(connection.scalars(statement("mart_dependents"), {"mart": _quoted(connection, table)}))
+    if dependents:
+        raise _has_dependents(table, ", ".join(dependents))
+
+
+def _advisory_lock(connection: Connection, name: str) -> None:
+    connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+
+def _fitting_columns(connection: Connection, table: Table, select: str, parameters: Mapping[str, Any]) -> str:
+    """The table's columns as a list for SQL, once the select is known to give each with its exact type.
+
+    Types must agree without a cast: Postgres would round a mean silently into an integer column.
+    """
+    given = _result_types(connection, f"select * from (\n{select}\n) as mart limit 0", parameters)
+    names = Counter(name for name, _ in given)
+    misfits = [f"{name} stands twice" for name, times in names.items() if times > 1]
+    misfits += [f"{column.name} is missing" for column in table.columns if column.name not in names]
+    misfits += [f"{name} is not a column of the mart" for name in names if name not in table.columns]
+    if not misfits:
+        misfits = _type_misfits(connection, table, dict(given))
+    if misfits:
+        raise MartMisfitError(f"{table.fullname}: its select does not fit: {'; '.join(misfits)}.")
+    return _column_list(connection, table)
+
+
+def _type_misfits(connection: Connection, table: Table, given: Mapping[str, int]) -> list[str]:
+    nulls = ", ".join(
+        f"cast(null as {column.type.compile(connection.dialect)}) as {_quoted_name(connection, column.name)}"
+        for column in table.columns
+    )
+    expected = _result_types(connection, f"select {nulls}", {})
+    return [
+        f"{name} is {_type_name(connection, given[name])} where the mart has {_type_name(connection, oid)}"
+        for name, oid in expected
+        if given[name] != oid
+    ]
+
+
+def _result_types(connection: Connection, query: str, parameters: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Name and type oid of each column a query gives."""
+    with connection.execute(text(query), parameters) as result:
+        description = result.cursor.description if result.cursor is not None else None
+        return [(str(column[0]), cast(int, column[1])) for column in description or ()]
+
+
+def _type_name(connection: Connection, oid: int) -> str:
+    return str(connection.scalar(text("select format_type(cast(:oid as oid), null)"), {"oid": oid}))
+
+
+def _build_aside(connection: Connection, table: Table, query: str, parameters: Mapping[str, Any]) -> int:
+    """Make the new table in the scratch schema, fill it, index it, and give the planner its statistics."""
+    built = _aside(table)
+    # Named before the table is made: it then comes without its key, which is built faster on the full table.
+    key = AddConstraint(built.primary_key, isolate_from_table=True)
+    connection.execute(DropTable(built, if_exists=True))
+    connection.execute(CreateTable(built))
+    target = _quoted(connection, built)
+    insert = f"insert into {target} ({_column_list(connection, table)})\n{query}"
+    rows = connection.execute(text(insert), parameters).rowcount
+    connection.execute(key)
+    for index in sorted(built.indexes, key=lambda index: str(index.name)):
+        connection.execute(CreateIndex(index))
+    _comment(connection, built)
+    connection.execute(text(f"analyze {target}"))
+    return rows
+
+
+def _comment(connection: Connection, built: Table) -> None:
+    if built.comment is not None:
+        connection.execute(SetTableComment(built))
+    for column in built.columns:
+        if column.comment is not None:
+            connection.execute(SetColumnComment(column))
+
+
+def _swap_when_free(connection: Connection, table: Table, patience: SwapPatience) -> None:
+    """Swap as soon as no reader holds the old mart, without making others queue for long."""
+    give_up_at = patience.clock() + patience.seconds
+    pause = 0.1
+    while True:
+        try:
+            with connection.begin_nested():
+                _swap(connection, table)
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            if patience.clock() >= give_up_at:
+                raise _busy(connection, table, patience.seconds) from error
+        except DBAPIError as error:
+            if not isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+                raise
+            # Made while the mart was being built, or of a kind that the catalogue query does not look for.
+            raise _has_dependents(table, error.orig.diag.message_detail or "unnamed") from error
+        else:
+            return
+        patience.sleep(pause * (0.5 + patience.draw()))
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _swap(connection: Connection, table: Table) -> None:
+    mart, built = _quoted(connection, table), _quoted(connection, _aside(table))
+    connection.execute(
+        text("select set_config('lock_timeout', :milliseconds, true)"),
+        {"milliseconds": str(_LOCK_TIMEOUT_MS)},
+    )
+    privileges = connection.execute(statement("mart_privileges"), {"mart": mart, "built": built}).all()
+    connection.execute(DropTable(table, if_exists=True))
+    schema = _quoted_name(connection, str(table.schema))
+    connection.exec_driver_sql(f"alter table {built} set schema {schema}")
+    for privilege in privileges:
+        connection.exec_driver_sql(privilege.command)
+
+
+def _has_dependents(table: Table, dependents: str) -> MartHasDependentsError:
+    return MartHasDependentsError(
+        f"{table.fullname} is replaced at each build, but this stands on it: {dependents}. "
+        "Drop it, or put it on the tables the mart is built from."
+    )
+
+
+def _busy(connection: Connection, table: Table, seconds: float) -> MartBusyError:
+    holders = connection.execute(statement("mart_holders"), {"mart": _quoted(connection, table)})
+    sessions = ", ".join(f"{holder.pid} ({holder.application_name}, {holder.activity})" for holder in holders)
+    return MartBusyError(
+        f"{table.fullname} was in use for {seconds:g} s; the old mart stays. Sessions that hold it: "
+        f"{sessions or 'none any more'}. End them, or build again later."
+    )
+
+
+def _aside(table: Table) -> Table:
+    """The same table in the scratch schema; names of constraints and indexes are per schema and stay."""
+    scratch = MetaData(naming_convention=table.metadata.naming_convention)
+    return table.to_metadata(scratch, schema=BUILD_SCHEMA)
+
+
+def _column_list(connection: Connection, table: Table) -> str:
+    return ", ".join(_quoted_name(connection, column.name) for column in table.columns)
+
+
+def _quoted(connection: Connection, table: Table) -> str:
+    return connection.dialect.identifier_preparer.format_table(table)
+
+
+def _quoted_name(connection: Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote(name)
+
+
+def _listed(names: Mapping[str, Any] | set[str] | list[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
