@@ -12,11 +12,11 @@ changed_since as (
 )
 
 select
-    coalesce(tracks.album_id, catalog.album_id) as album_id,
-    coalesce(tracks.track_id, catalog.track_id) as track_id
+    coalesce(tracks.album_id, catalogued.album_id) as album_id,
+    coalesce(tracks.track_id, catalogued.track_id) as track_id
 from spotify.tracks as tracks
-full join marts.track_catalog as catalog
-    on tracks.album_id = catalog.album_id and tracks.track_id = catalog.track_id
+full join marts.track_catalog as catalogued
+    on tracks.album_id = catalogued.album_id and tracks.track_id = catalogued.track_id
 where
-    (tracks.track_id is null or catalog.track_id is null)
-    and coalesce(tracks.album_id, catalog.album_id) not in (select changed_since.album_id from changed_since)
+    (tracks.track_id is null or catalogued.track_id is null)
+    and coalesce(tracks.album_id, catalogued.album_id) not in (select changed_since.album_id from changed_since)
