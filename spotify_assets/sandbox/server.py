@@ -1,0 +1,560 @@
+"""The sandbox as an ASGI application, and a server that runs it in a background thread."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from spotify_assets.sandbox import endpoints, reccobeats
+from spotify_assets.sandbox.answers import (
+    Answer,
+    RefusedError,
+    api_error,
+    html_error,
+    premium_required,
+    quota_exceeded,
+    rate_limited,
+    token_error,
+    unauthorized,
+)
+from spotify_assets.sandbox.catalogue_file import load_catalogue
+from spotify_assets.sandbox.endpoints import Call, Handler
+from spotify_assets.sandbox.faults import Fault, FaultError, Faults
+from spotify_assets.sandbox.model import Catalogue
+from spotify_assets.sandbox.render import Access
+from spotify_assets.sandbox.synthetic import SyntheticCatalogue
+from spotify_assets.sandbox.traffic import CallCounter, RollingLimit, Ticks, Tokens
+
+MARK = (b"x-spotify-assets-sandbox", b"1")
+_TRANSPORT = "sandbox.transport"
+_START_SECONDS = 10.0
+
+
+def utc_now() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class SandboxOptions:
+    """How the sandbox behaves, whatever its catalogue.
+
+    `latency` is in seconds and added to every answer; `rate_limit` in calls per rolling 30 seconds;
+    `new_releases_limit` caps the list (Spotify's own shows 100); `token_seconds` is the life of a token. `now`
+    decides what is out and how popular it is, `ticks` measures tokens and the rate limit.
+    """
+
+    access: Access = "extended"
+    latency: float = 0.0
+    rate_limit: int | None = None
+    new_releases_limit: int | None = None
+    token_seconds: int = 3600
+    faults: tuple[Fault, ...] = ()
+    now: Callable[[], datetime] = utc_now
+    ticks: Ticks = time.monotonic
+
+
+class _Sandbox:
+    """The state of one running sandbox and the way every call takes through it."""
+
+    def __init__(self, catalogue: Catalogue, options: SandboxOptions) -> None:
+        self.catalogue = catalogue
+        self.options = options
+        self.calls = CallCounter()
+        self.faults = Faults(options.faults)
+        self.tokens = Tokens(options.token_seconds, options.ticks)
+        self.limit = RollingLimit(options.rate_limit, options.ticks)
+
+    def routes(self) -> list[Route]:
+        """Every path the sandbox answers."""
+        web_api = [
+            self._route(f"/v1/{path}", name, self._api(run)) for path, name, run in endpoints.ENDPOINTS
+        ]
+        others = [
+            self._route(f"/reccobeats/v1/{path}", name, self._open(run))
+            for path, name, run in reccobeats.ENDPOINTS
+        ]
+        return [
+            *web_api,
+            *others,
+            self._route("/api/token", "token", self._token, "POST"),
+            Route("/sandbox/health", self._health),
+            Route("/sandbox/calls", self._calls, methods=["GET", "DELETE"]),
+            Route("/sandbox/faults", self._faults, methods=["GET", "POST"]),
+        ]
+
+    def _route(
+        self,
+        path: str,
+        name: str,
+        answer: Callable[[Request, dict[str, str]], Awaitable[Answer]],
+        method: str = "GET",
+    ) -> Route:
+        async def endpoint(request: Request) -> Response:
+            striking = self.faults.striking(name)
+            await asyncio.sleep(self.options.latency + float(striking.get("slow", 0)))
+            if "dropped" in striking:
+                self.calls.answered(name, None)
+                return _Dropped()
+            given = await answer(request, striking)
+            self.calls.answered(name, given.status)
+            return _response(given, truncated="truncated" in striking)
+
+        return Route(path, endpoint, methods=[method])
+
+    def _api(self, run: Handler) -> Callable[[Request, dict[str, str]], Awaitable[Answer]]:
+        """An endpoint of the Web API: token, rate limit, faults, then the answer."""
+
+        async def answer(request: Request, striking: dict[str, str]) -> Answer:
+            if "token-expiry" in striking:
+                self.tokens.expire_all()
+            try:
+                self._check_token(request.headers.get("authorization", ""))
+                self._check_limit()
+                call = self._call(request, "v1/", striking)
+                given = self._fault_answer(striking) or run(call)
+            except RefusedError as refused:
+                return refused.answer
+            return _disfigured(given, call, striking)
+
+        return answer
+
+    def _open(self, run: Handler) -> Callable[[Request, dict[str, str]], Awaitable[Answer]]:
+        """An endpoint that needs no token."""
+
+        async def answer(request: Request, striking: dict[str, str]) -> Answer:
+            try:
+                return self._fault_answer(striking) or run(self._call(request, "reccobeats/v1/", striking))
+            except RefusedError as refused:
+                return refused.answer
+
+        return answer
+
+    def _call(self, request: Request, root: str, striking: Mapping[str, str]) -> Call:
+        access: Access = self.options.access
+        if "access" in striking:
+            access = "development" if striking["access"] == "development" else "extended"
+        values = {name: ",".join(request.query_params.getlist(name)) for name in request.query_params}
+        return Call(
+            catalogue=self.catalogue,
+            access=access,
+            now=self.options.now(),
+            base_url=f"{request.base_url}{root}",
+            query=values,
+            path=request.path_params,
+            new_releases_limit=self.options.new_releases_limit,
+            relinked="relinked" in striking,
+        )
+
+    def _check_token(self, header: str) -> None:
+        kind, _, token = header.partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise RefusedError(unauthorized("Missing/invalid/expired access token", "missing_token"))
+        if not self.tokens.is_good(token):
+            raise RefusedError(unauthorized("The access token expired", "invalid_token"))
+
+    def _check_limit(self) -> None:
+        seconds = self.limit.seconds_to_wait()
+        if seconds:
+            raise RefusedError(rate_limited(str(seconds)))
+
+    def _fault_answer(self, striking: Mapping[str, str]) -> Answer | None:
+        """The answer a fault puts in the place of the right one."""
+        if "rate-limit" in striking:
+            return rate_limited(self._retry_after(striking["rate-limit"]))
+        if "quota" in striking:
+            return quota_exceeded(striking["quota"])
+        if "status" in striking:
+            return _failure(striking["status"])
+        if "html" in striking:
+            return replace(html_error(502), status=200)
+        if "audio-features-closed" in striking:
+            return api_error(403, None)
+        if "premium-required" in striking:
+            refusal = premium_required()
+            is_text = striking["premium-required"] == "text"
+            return Answer(403, refusal.body["error"]["message"]) if is_text else refusal
+        return None
+
+    def _retry_after(self, value: str) -> str | None:
+        if value == "date":
+            return format_datetime(self.options.now() + timedelta(seconds=2), usegmt=True)
+        return None if value == "none" else value
+
+    async def _token(self, request: Request, striking: dict[str, str]) -> Answer:
+        """POST /api/token: any credentials are good but the id `invalid`."""
+        if "token-down" in striking:
+            return html_error(int(striking["token-down"]))
+        fault = self._fault_answer(striking)
+        if fault is not None:
+            return fault
+        form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+        credentials = _credentials(request.headers.get("authorization", ""), form)
+        if credentials is None:
+            return token_error("invalid_client")
+        if "" in credentials or credentials[0] == "invalid":
+            return token_error("invalid_client", "Invalid client")
+        if form.get("grant_type") != "client_credentials":
+            return token_error("unsupported_grant_type", "grant_type must be client_credentials")
+        token = {
+            "access_token": self.tokens.issue(),
+            "token_type": "Bearer",
+            "expires_in": self.tokens.seconds,
+        }
+        return Answer(200, token)
+
+    async def _health(self, request: Request) -> Response:
+        del request
+        total = self.catalogue.new_releases(self.options.now()).total
+        return JSONResponse({"status": "ok", "access": self.options.access, "new_releases": total})
+
+    async def _calls(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self.calls.reset()
+        return JSONResponse(self.calls.report())
+
+    async def _faults(self, request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                self.faults.set(_posted_faults(await request.body()))
+            except FaultError as error:
+                return JSONResponse({"error": str(error)}, status_code=400)
+        return JSONResponse({"faults": self.faults.report()})
+
+
+def _posted_faults(body: bytes) -> list[Fault]:
+    try:
+        given = json.loads(body)["faults"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FaultError('the body must be {"faults": ["rate-limit=1:times=3", ...]}') from error
+    if not isinstance(given, list):
+        raise FaultError("faults must be a list; an empty one clears them")
+    return [Fault.parse(str(text)) for text in given]
+
+
+def _credentials(header: str, form: Mapping[str, str]) -> tuple[str, str] | None:
+    """Client id and secret, from HTTP Basic or from the form; None where neither is there."""
+    kind, _, encoded = header.partition(" ")
+    if kind.lower() == "basic":
+        try:
+            client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return "", ""
+        return client_id, secret
+    if "client_id" in form:
+        return form["client_id"], form.get("client_secret", "")
+    return None
+
+
+def _failure(value: str) -> Answer:
+    code, _, body = value.partition("/")
+    status = int(code)
+    if body == "empty":
+        return Answer(status, "")
+    return html_error(status) if body == "html" else api_error(status, "Server error")
+
+
+def _disfigured(answer: Answer, call: Call, striking: Mapping[str, str]) -> Answer:
+    """A right answer with an item or an album taken out of it."""
+    if answer.status != 200 or not isinstance(answer.body, dict):
+        return answer
+    if "vanished" in striking:
+        answer = _without_album(answer, call, striking["vanished"])
+    if "null-items" in striking:
+        items = _items(answer.body)
+        if items:
+            items[0] = None
+    return answer
+
+
+def _without_album(answer: Answer, call: Call, album_id: str) -> Answer:
+    if "id" in call.path:
+        is_meant = album_id in ("", call.path["id"])
+        return api_error(404, "Resource not found") if is_meant else answer
+    gone = album_id or call.query["ids"].split(",")[0]
+    kept = [None if album is not None and album["id"] == gone else album for album in answer.body["albums"]]
+    return replace(answer, body={"albums": kept})
+
+
+def _items(body: dict[str, Any]) -> list[Any]:
+    """The list an answer is about: of a page, of a page under a key, of a batch, or the tracks of an album."""
+    names = (
+        ("items", "tracks") if "id" in body else ("items", "tracks", "albums", "artists", "audio_features")
+    )
+    for name in names:
+        value = body.get(name)
+        items = value.get("items") if isinstance(value, dict) else value
+        if isinstance(items, list):
+            return items
+    return []
+
+
+def _response(answer: Answer, *, truncated: bool) -> Response:
+    if isinstance(answer.body, str):
+        kind = "text/html" if answer.body.startswith("<") else "text/plain"
+        content = answer.body.encode()
+    else:
+        kind = "application/json"
+        content = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
+    build = _Truncated if truncated else Response
+    return build(content, answer.status, dict(answer.headers), f"{kind}; charset=utf-8")
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _transport(scope: Scope) -> asyncio.Transport:
+    transport = scope.get(_TRANSPORT)
+    if not isinstance(transport, asyncio.Transport):
+        raise TypeError("faults of the connection need SandboxServer or the sandbox command")
+    return transport
+
+
+class _Dropped(Response):
+    """No answer: the connection closes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del send
+        _transport(scope).abort()
+        await _until_gone(receive)
+
+
+class _Truncated(Response):
+    """Half the body that its length promises, then the connection closes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        _transport(scope).close()
+        await _until_gone(receive)
+
+
+class _Protocol(H11Protocol):
+    """Lets the application reach its connection: no other way leads to dropping one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- handed on to uvicorn as they are
+        super().__init__(*args, **kwargs)
+        inner = self.app
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- uvicorn's own ASGI types
+            await inner({**scope, _TRANSPORT: self.transport}, receive, send)
+
+        self.app = app
+
+
+def _marked(app: ASGIApp) -> ASGIApp:
+    """Mark every answer as the sandbox's, and take the slash spotipy puts behind a path for none."""
+
+    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), MARK]}
+            await send(message)
+
+        if scope["type"] == "http" and len(scope["path"]) > 1:
+            scope = {**scope, "path": scope["path"].rstrip("/")}
+        await app(scope, receive, mark)
+
+    return marked
+
+
+async def _no_service(request: Request, error: Exception) -> Response:
+    del request
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _response(api_error(status, "Service not found"), truncated=False)
+
+
+def create_app(catalogue: Catalogue, options: SandboxOptions) -> ASGIApp:
+    """The sandbox as an ASGI application, for any server; dropping connections needs SandboxServer's."""
+    routes = _Sandbox(catalogue, options).routes()
+    return _marked(Starlette(routes=routes, exception_handlers={404: _no_service, 405: _no_service}))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken, or the host is none of this machine's.
+    """
+    return socket.create_server((host, port), backlog=256)
+
+
+def build_server(app: ASGIApp) -> uvicorn.Server:
+    """The HTTP server for the application: quiet, without the parts it does not need."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+class SandboxServer:
+    """The sandbox in a background thread on 127.0.0.1, for as long as the context lasts.
+
+    Args:
+        albums: how many albums the synthetic catalogue shows at any time.
+        seed: another seed is another catalogue.
+        tracks_per_album: fixes the length of every synthetic album.
+        catalogue: a catalogue file, or a catalogue, in place of the synthetic one.
+        options: access, latency, rate limit and so on, see SandboxOptions.
+        faults: texts such as "rate-limit=1:times=2", added to those of the options.
+        port: 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        albums: int = 200,
+        seed: int = 1,
+        tracks_per_album: int | None = None,
+        catalogue: Path | Catalogue | None = None,
+        options: SandboxOptions | None = None,
+        access: Access | None = None,
+        latency: float | None = None,
+        rate_limit: int | None = None,
+        new_releases_limit: int | None = None,
+        token_seconds: int | None = None,
+        now: Callable[[], datetime] | None = None,
+        faults: Sequence[str] = (),
+        port: int = 0,
+    ) -> None:
+        given = {
+            "access": access,
+            "latency": latency,
+            "rate_limit": rate_limit,
+            "new_releases_limit": new_releases_limit,
+            "token_seconds": token_seconds,
+            "now": now,
+        }
+        base = options or SandboxOptions()
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        every_fault = (*base.faults, *(Fault.parse(text) for text in faults))
+        self.options = replace(base, **changes, faults=every_fault)
+        if catalogue is None:
+            self.catalogue: Catalogue = SyntheticCatalogue(albums, seed, tracks_per_album)
+        else:
+            self.catalogue = load_catalogue(catalogue) if isinstance(catalogue, Path) else catalogue
+        self._port = port
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> SandboxServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Serve, and return once calls are answered.
+
+        Raises:
+            OSError: the port is taken.
+            TimeoutError: the server did not come up.
+        """
+        bound = listen("127.0.0.1", self._port)
+        self._port = bound.getsockname()[1]
+        server = build_server(create_app(self.catalogue, self.options))
+        thread = threading.Thread(target=server.run, args=([bound],), name="spotify-sandbox", daemon=True)
+        self._server, self._thread = server, thread
+        thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not server.started:
+            if time.monotonic() > deadline or not thread.is_alive():
+                raise TimeoutError("the sandbox server did not start")
+            time.sleep(0.005)
+
+    def close(self) -> None:
+        """Stop serving; calls under way are given a second."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+        self._server = self._thread = None
+
+    @property
+    def url(self) -> str:
+        """The root, such as http://127.0.0.1:1234/."""
+        return f"http://127.0.0.1:{self._port}/"
+
+    @property
+    def api_url(self) -> str:
+        """In the place of https://api.spotify.com/v1/."""
+        return f"{self.url}v1/"
+
+    @property
+    def accounts_url(self) -> str:
+        """In the place of https://accounts.spotify.com/."""
+        return self.url
+
+    @property
+    def reccobeats_url(self) -> str:
+        """In the place of https://api.reccobeats.com/v1/."""
+        return f"{self.url}reccobeats/v1/"
+
+    def calls(self) -> dict[str, int]:
+        """Calls by endpoint since the start or the last reset."""
+        return dict(self.report()["endpoints"])
+
+    def report(self) -> dict[str, Any]:
+        """The body of GET /sandbox/calls: endpoints, statuses, total, rate_limited."""
+        return self._ask("GET", "/sandbox/calls")
+
+    def reset_calls(self) -> None:
+        """Count from zero."""
+        self._ask("DELETE", "/sandbox/calls")
+
+    def set_faults(self, *faults: str) -> None:
+        """Put these faults in the place of all there were; none clears them.
+
+        Raises:
+            FaultError: a fault that cannot be understood.
+        """
+        answer = self._ask("POST", "/sandbox/faults", {"faults": list(faults)})
+        if "error" in answer:
+            raise FaultError(answer["error"])
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=_START_SECONDS)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return answer
