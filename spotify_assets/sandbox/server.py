@@ -402,7 +402,17 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         OSError: the port is taken, or the host is none of this machine's.
     """
-    return socket.create_server((host, port), backlog=256)
+    # asyncio switches Nagle's algorithm off only for sockets that say they are TCP, which those of
+    # socket.create_server do not; with it on, answers of more than one segment take 40 ms longer.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(256)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def build_server(app: ASGIApp) -> uvicorn.Server:
