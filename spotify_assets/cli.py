@@ -22,12 +22,23 @@ class _ReadableErrors(click.Group):
     """Says what was wrong with the environment or the database in a sentence instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from spotify_assets.warehouse.errors import WarehouseError
-
         try:
             return super().invoke(ctx)
-        except (SettingsError, WarehouseError) as error:
+        except SettingsError as error:
             raise click.ClickException(str(error)) from error
+        except (ValueError, RuntimeError) as error:
+            from spotify_assets.warehouse.database import (
+                DatabaseUrlError,
+                MigrationError,
+                SourceMismatchError,
+            )
+            from spotify_assets.warehouse.embedded import EmbeddedPostgresError
+
+            if isinstance(
+                error, DatabaseUrlError | MigrationError | SourceMismatchError | EmbeddedPostgresError
+            ):
+                raise click.ClickException(str(error)) from error
+            raise
 
 
 @click.group(cls=_ReadableErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -144,8 +155,7 @@ def _first_pass(settings: Settings) -> bool:
 def _database_url(settings: Settings) -> "URL":
     from spotify_assets.warehouse.database import warehouse_url
 
-    secret = settings.database_url.get_secret_value() if settings.database_url else None
-    return warehouse_url(secret, settings.home)
+    return warehouse_url(settings.database, settings.home)
 
 
 @main.group()
@@ -185,8 +195,10 @@ def status() -> None:
     from spotify_assets.warehouse.database import migration_status
 
     state = migration_status(_database_url(load_settings()))
-    click.echo(str(state))
-    sys.exit(0 if state.up_to_date else 1)
+    click.echo(f"revision {state.current or 'none'} of {state.head}")
+    for pending in state.pending:
+        click.echo(f"pending: {pending.revision}, {pending.description}")
+    sys.exit(1 if state.pending else 0)
 
 
 @main.command()

@@ -8,11 +8,10 @@ from typing import Self
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from spotify_assets.sandbox.server import SandboxServer
 from spotify_assets.settings import Settings, load_settings
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
-from spotify_assets.warehouse.database import claim_source
+from spotify_assets.warehouse.database import SourceMismatchError, claim_source
 from spotify_assets.warehouse.resource import WarehouseDatabase
 
 _CREDENTIALS_MISSING = (
@@ -71,9 +70,15 @@ class Spotify(dg.ConfigurableResource):
         """
         if self._client is None:
             self._client = self._open.enter_context(self._connect(load_settings()))
-            with self.database.engine().begin() as connection:
-                claim_source(connection, self._client.source)
+            self._claim_database(self._client)
         return self._client
+
+    def _claim_database(self, client: SpotifyClient) -> None:
+        try:
+            with self.database.engine().begin() as connection:
+                claim_source(connection, client.source)
+        except SourceMismatchError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
 
     def _connect(self, settings: Settings) -> SpotifyClient:
         if settings.access == "development":
@@ -90,6 +95,9 @@ class Spotify(dg.ConfigurableResource):
         )
 
     def _connect_to_sandbox(self, settings: Settings) -> SpotifyClient:
+        # A live run has no use for the server's libraries.
+        from spotify_assets.sandbox.server import SandboxServer
+
         api_url, accounts_url = settings.api_url, settings.accounts_url
         if api_url is None or accounts_url is None:
             # The sandbox keeps no state: one of our own answers as any other of the same size would.

@@ -57,6 +57,11 @@ class Settings(BaseModel):
         """True when both the client id and the client secret are set."""
         return self.client_id is not None and self.client_secret is not None
 
+    @property
+    def database(self) -> str | None:
+        """DATABASE_URL in clear, or None where the embedded Postgres is used."""
+        return self.database_url.get_secret_value() if self.database_url else None
+
     @field_validator("markets", mode="before")
     @classmethod
     def _split_markets(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:

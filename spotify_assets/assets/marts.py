@@ -11,7 +11,7 @@ from spotify_assets.assets.extract import NEW_RELEASES, OWNERS, RELEASES, TRACKS
 from spotify_assets.assets.table_metadata import table_metadata
 from spotify_assets.resources import Clock
 from spotify_assets.warehouse import tables
-from spotify_assets.warehouse.marts import build_mart
+from spotify_assets.warehouse.marts import rebuild
 from spotify_assets.warehouse.resource import WarehouseDatabase
 
 _INPUTS: dict[str, Sequence[dg.AssetKey]] = {
@@ -42,7 +42,7 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         metadata=table_metadata(table),
     )
     def mart(database: WarehouseDatabase, clock: Clock) -> dg.MaterializeResult:
-        build = build_mart(database.engine(), table, sql, {"as_of": clock.now()})
+        build = rebuild(database.engine(), table, sql, {"as_of": clock.now()})
         return dg.MaterializeResult(metadata={"dagster/row_count": build.rows, "seconds": build.seconds})
 
     return mart

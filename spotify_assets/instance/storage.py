@@ -19,7 +19,13 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from spotify_assets.settings import load_settings
-from spotify_assets.warehouse.database import dagster_storage_url, ensure_schema, warehouse_url
+from spotify_assets.warehouse.database import (
+    MigrationError,
+    dagster_storage_url,
+    migrate,
+    migration_status,
+    warehouse_url,
+)
 
 TESTED_DAGSTER = "1.13.27"
 
@@ -78,12 +84,20 @@ class WarehouseDagsterStorage(DagsterPostgresStorage):
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, Any],  # noqa: ARG003 -- the signature is Dagster's
     ) -> Self:
-        """Open the storage; starts the embedded server where there is no DATABASE_URL."""
+        """Open the storage. The embedded server is started, and its database migrated, where there is no DATABASE_URL.
+
+        Raises:
+            MigrationError: DATABASE_URL names a database that was never migrated. It is not done here: the database
+                may be shared, and its owner decides when.
+        """
         settings = load_settings()
-        url = warehouse_url(
-            settings.database_url.get_secret_value() if settings.database_url else None, settings.home
-        )
-        ensure_schema(url, "dagster")
+        url = warehouse_url(settings.database, settings.home)
+        if migration_status(url).pending:
+            if settings.database is not None:
+                raise MigrationError(
+                    "The database is behind this release: run `spotify-assets database migrate`."
+                )
+            migrate(url)
         storage = cls(dagster_storage_url(url).render_as_string(hide_password=False), inst_data=inst_data)
         if dagster.__version__ == TESTED_DAGSTER:
             storage.share_one_pool()

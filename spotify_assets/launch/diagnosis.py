@@ -12,8 +12,13 @@ from spotify_assets.settings import Settings, SettingsError, load_settings
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
 from spotify_assets.spotify.errors import SpotifyError
-from spotify_assets.warehouse.database import migration_status, warehouse_url
-from spotify_assets.warehouse.errors import WarehouseError
+from spotify_assets.warehouse.database import (
+    DatabaseUrlError,
+    MigrationError,
+    migration_status,
+    warehouse_url,
+)
+from spotify_assets.warehouse.embedded import EmbeddedPostgresError
 
 _UI_PORT = 3000
 
@@ -38,7 +43,7 @@ def diagnose(folder: Path) -> list[Finding]:
     except SettingsError as error:
         return [*findings, Finding(False, "Environment", str(error))]
     findings.append(Finding(True, "Environment", "every variable can be used"))
-    return [*findings, *_spotify(settings), *_database(settings), _port()]
+    return [*findings, *_spotify(settings), _database(settings), _port()]
 
 
 def _python() -> Finding:
@@ -74,16 +79,15 @@ def _token(settings: Settings, credentials: Credentials) -> Finding:
         return Finding(False, "Spotify", str(error))
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
-    secret = settings.database_url.get_secret_value() if settings.database_url else None
-    place = "DATABASE_URL" if secret else f"embedded Postgres in {settings.home}"
+def _database(settings: Settings) -> Finding:
+    place = "DATABASE_URL" if settings.database else f"embedded Postgres in {settings.home}"
     try:
-        state = migration_status(warehouse_url(secret, settings.home))
-    except (WarehouseError, SQLAlchemyError) as error:
-        yield Finding(False, "Database", f"{place}: {error}")
-        return
-    hint = "" if state.up_to_date else "; run `spotify-assets database migrate`"
-    yield Finding(state.up_to_date, "Database", f"{place}: {state}{hint}")
+        state = migration_status(warehouse_url(settings.database, settings.home))
+    except (DatabaseUrlError, MigrationError, EmbeddedPostgresError, SQLAlchemyError) as error:
+        return Finding(False, "Database", f"{place}: {error}")
+    if state.pending:
+        return Finding(False, "Database", f"{place} is behind: run `spotify-assets database migrate`")
+    return Finding(True, "Database", f"{place} is reachable and up to date (revision {state.head})")
 
 
 def _port() -> Finding:

@@ -1,0 +1,1 @@
+"""Tests of the graph end to end: sandbox API, real Postgres, Dagster."""

@@ -1,0 +1,95 @@
+"""The environment is read in one place, and what cannot be used is said by name."""
+
+from pathlib import Path
+
+import pytest
+
+from spotify_assets.settings import Settings, SettingsError, load_settings
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def load(tmp_path: Path, **environ: str) -> Settings:
+    return load_settings(environ, tmp_path)
+
+
+def test_an_empty_environment_gives_the_documented_defaults(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert settings.access == "auto"
+    assert settings.markets == ("US",)
+    assert settings.max_retry_after == 60
+    assert settings.home == Path(".spotify_assets")
+    assert not settings.uses_sandbox
+    assert not settings.has_credentials
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("SPOTIFY_SANDBOX", "yes", "'0' or '1'"),
+        ("SPOTIFY_ACCESS", "full", "'auto', 'extended' or 'development'"),
+        ("SPOTIFY_MARKETS", "US,UK", "UK"),
+        ("SPOTIFY_MARKETS", ",", "no market"),
+        ("SPOTIFY_API_URL", "api.spotify.com/v1", "http://"),
+        ("SPOTIFY_MAX_RETRY_AFTER", "soon", "number"),
+        ("SPOTIFY_ALBUMS_PER_RUN", "0", "greater than or equal to 1"),
+    ],
+)
+def test_an_unusable_value_is_refused_by_name_with_what_is_allowed(
+    tmp_path: Path, variable: str, value: str, told: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load(tmp_path, **{variable: value})
+    assert variable in str(refusal.value)
+    assert told in str(refusal.value)
+
+
+def test_every_unusable_variable_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"(?s)SPOTIFY_SANDBOX.*SPOTIFY_ACCESS"):
+        load(tmp_path, SPOTIFY_SANDBOX="on", SPOTIFY_ACCESS="none")
+
+
+@pytest.mark.parametrize("given", ["SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET"])
+def test_half_of_the_credentials_is_refused_without_showing_it(tmp_path: Path, given: str) -> None:
+    with pytest.raises(SettingsError, match="set both of") as refusal:
+        load(tmp_path, **{given: "hush-hush"})
+    assert "hush-hush" not in str(refusal.value)
+
+
+def test_secrets_do_not_print(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        SPOTIPY_CLIENT_ID="hush-id",
+        SPOTIPY_CLIENT_SECRET="hush-secret",
+        DATABASE_URL="postgresql://me:hush-password@host/db",
+    )
+    assert settings.has_credentials
+    assert "hush" not in repr(settings) + str(settings)
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins_over_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SPOTIFY_SANDBOX=1\nSPOTIFY_MARKETS=de\n", encoding="utf-8")
+    settings = load(tmp_path, SPOTIFY_MARKETS="gb, us,gb")
+    assert settings.uses_sandbox
+    assert settings.markets == ("GB", "US")
+
+
+def test_an_empty_value_counts_as_unset(tmp_path: Path) -> None:
+    """ECS and compose files pass declared variables as empty strings."""
+    assert load(tmp_path, SPOTIPY_CLIENT_ID="", SPOTIFY_ACCESS=" ") == load(tmp_path)
+
+
+def test_base_addresses_end_with_a_slash(tmp_path: Path) -> None:
+    """spotipy joins its paths to the prefix without one."""
+    assert load(tmp_path, SPOTIFY_API_URL="http://127.0.0.1:1/v1").api_url == "http://127.0.0.1:1/v1/"
+
+
+@pytest.mark.parametrize("document", ["README.md", ".env.example"])
+def test_every_variable_is_documented(document: str) -> None:
+    text = (REPOSITORY / document).read_text(encoding="utf-8")
+    missing = [
+        str(field.validation_alias)
+        for field in Settings.model_fields.values()
+        if str(field.validation_alias) not in text
+    ]
+    assert missing == []
