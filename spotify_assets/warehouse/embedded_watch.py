@@ -15,8 +15,14 @@ _LOCK_WAIT = 400.0
 
 
 def watch(folder: Path, data: Path) -> None:
-    """Wait until no process holds a lease of `folder`, then stop the server on `data`."""
-    with FileLock(folder / ".watch") as watch_lock, FileLock(folder / ".lease") as lease:
+    """Wait until no process holds a lease of `folder`, then stop the server on `data`.
+
+    Creates no file: the folder may be on its way to being deleted.
+    """
+    with (
+        FileLock(folder / ".watch", create=False) as watch_lock,
+        FileLock(folder / ".lease", create=False) as lease,
+    ):
         if not watch_lock.try_take():
             return
         while True:
@@ -24,7 +30,9 @@ def watch(folder: Path, data: Path) -> None:
             # Given back at once: users take .lock before the lease, so holding the lease while waiting
             # for .lock would lock us out of each other for ever.
             lease.release()
-            with exclusively(folder / ".lock", within=_LOCK_WAIT):
+            with exclusively(folder / ".lock", within=_LOCK_WAIT, create=False):
+                if not lease.is_current():
+                    return
                 if lease.try_take():
                     stop_server(data)
                     # Before .lock is free: the next user must see that nobody watches.

@@ -21,12 +21,21 @@ class FileLock:
     The file is never deleted: a lock on a deleted file would exclude nobody.
     """
 
-    def __init__(self, path: Path, *, owner: tuple[int, int] | None = None) -> None:
+    def __init__(self, path: Path, *, owner: tuple[int, int] | None = None, create: bool = True) -> None:
         self.path = path
         # Readable by nobody else, and closed on exec: a child must not keep the lock alive.
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        self._descriptor = os.open(path, flags, 0o600)
         if owner is not None and os.geteuid() == 0:
             os.fchown(self._descriptor, *owner)
+
+    def is_current(self) -> bool:
+        """False when the folder was deleted, and perhaps made anew, since the file was opened."""
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(self._descriptor), there)
 
     def share(self) -> None:
         """Wait for the shared lock."""
@@ -65,6 +74,7 @@ def exclusively(
     *,
     within: float,
     owner: tuple[int, int] | None = None,
+    create: bool = True,
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
@@ -74,7 +84,7 @@ def exclusively(
         LockTimeoutError: another process kept it for longer than `within` seconds.
     """
     deadline = monotonic() + within
-    with FileLock(path, owner=owner) as lock:
+    with FileLock(path, owner=owner, create=create) as lock:
         while not lock.try_take():
             if monotonic() > deadline:
                 raise LockTimeoutError(

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-import psycopg2
+import psycopg2  # type: ignore[import-untyped]  # installed without stubs
 import pytest
 from sqlalchemy import URL, Engine, text
 
