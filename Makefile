@@ -20,7 +20,7 @@ test: .venv/dev.stamp ## Lint, types, SQL lint and the whole test suite
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint spotify_assets
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 bench: .venv/dev.stamp ## Run the benchmarks; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -21,7 +21,7 @@ from dagster._core.storage.tags import (
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES, RELEASES, TRACKS
 from spotify_assets.assets.marts import MARTS
-from spotify_assets.partitions import album_id
+from spotify_assets.partitions import ALBUM_ID, album_id
 from spotify_assets.settings import load_settings
 
 MARTS_ASSETS = tuple(mart.key for mart in MARTS)
@@ -152,7 +152,7 @@ def missing_ranges(
     instance: dg.DagsterInstance, now: datetime, *, heed_failures: bool = True
 ) -> list[AlbumRange]:
     """`ranges_to_load` with what the instance knows; without `heed_failures`, failed albums do not wait."""
-    keys = list(instance.get_dynamic_partitions(album_id.name))
+    keys = list(instance.get_dynamic_partitions(ALBUM_ID))
     loaded = set.intersection(*(instance.get_materialized_partitions(asset) for asset in PARTITIONED_ASSETS))
     return ranges_to_load(
         keys,

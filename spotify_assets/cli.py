@@ -114,7 +114,7 @@ def _prepared(folder: Path, address: str) -> Iterator[Settings]:
 
 @contextlib.contextmanager
 def _sandbox_for(settings: Settings) -> Iterator[None]:
-    if not settings.uses_sandbox or settings.api_url is not None:
+    if not settings.needs_own_sandbox:
         yield
         return
     from spotify_assets.sandbox.server import SandboxServer
@@ -173,12 +173,10 @@ def url(libpq: bool, hide_password: bool) -> None:
     An embedded server runs only while something uses it; hold it with `spotify-assets up`, then for example
       psql "$(spotify-assets database url --libpq)"
     """
-    from spotify_assets.warehouse.database import libpq_url
-
     address = _database_url(load_settings())
-    click.echo(
-        libpq_url(address, hide_password) if libpq else address.render_as_string(hide_password=hide_password)
-    )
+    # libpq knows no drivers.
+    shown = address.set(drivername="postgresql") if libpq else address
+    click.echo(shown.render_as_string(hide_password=hide_password))
 
 
 @database.command()
@@ -210,3 +208,4 @@ def doctor() -> None:
     for finding in findings:
         click.echo(str(finding))
     sys.exit(0 if all(finding.good for finding in findings) else 1)
+

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-album_id = dg.DynamicPartitionsDefinition(name="album_id")
+ALBUM_ID = "album_id"
+album_id = dg.DynamicPartitionsDefinition(name=ALBUM_ID)
 """One partition per album. New keys are appended, so that "all that is new" is one contiguous range."""
 
 # add_dynamic_partitions writes one INSERT with all keys it is given.
@@ -13,10 +14,10 @@ _KEYS_PER_INSERT = 5000
 
 def register_albums(instance: dg.DagsterInstance, album_ids: Sequence[str]) -> list[str]:
     """Add the albums that are not yet partitions, in the given order; returns those that were added."""
-    known = set(instance.get_dynamic_partitions(album_id.name))
+    known = set(instance.get_dynamic_partitions(ALBUM_ID))
     unseen = [key for key in dict.fromkeys(album_ids) if key not in known]
     for start in range(0, len(unseen), _KEYS_PER_INSERT):
-        instance.add_dynamic_partitions(album_id.name, unseen[start : start + _KEYS_PER_INSERT])
+        instance.add_dynamic_partitions(ALBUM_ID, unseen[start : start + _KEYS_PER_INSERT])
     return unseen
 
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -13,6 +13,9 @@ from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
 from spotify_assets.warehouse.database import SourceMismatchError, claim_source
 from spotify_assets.warehouse.resource import WarehouseDatabase
+
+if TYPE_CHECKING:
+    from spotify_assets.sandbox.server import SandboxServer
 
 _CREDENTIALS_MISSING = (
     "No Spotify credentials: set SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET (in the environment or in .env), or"
@@ -24,7 +27,7 @@ _DEVELOPMENT_ACCESS = (
 )
 
 
-class Clock(dg.ConfigurableResource):
+class Clock(dg.ConfigurableResource[Any]):
     """The time as the assets see it."""
 
     fixed: str | None = Field(
@@ -36,7 +39,7 @@ class Clock(dg.ConfigurableResource):
         return datetime.fromisoformat(self.fixed).astimezone(UTC) if self.fixed else datetime.now(UTC)
 
 
-class Spotify(dg.ConfigurableResource):
+class Spotify(dg.ConfigurableResource[Any]):
     """The Spotify client of a run, made from the environment at first use and closed with the run.
 
     Its fields hold no secret: resource fields are shown in the UI.
@@ -83,36 +86,30 @@ class Spotify(dg.ConfigurableResource):
     def _connect(self, settings: Settings) -> SpotifyClient:
         if settings.access == "development":
             raise dg.Failure(_DEVELOPMENT_ACCESS, allow_retries=False)
-        if settings.uses_sandbox:
-            return self._connect_to_sandbox(settings)
-        if settings.client_id is None or settings.client_secret is None:
-            raise dg.Failure(_CREDENTIALS_MISSING, allow_retries=False)
-        credentials = Credentials(
-            settings.client_id.get_secret_value(), settings.client_secret.get_secret_value()
-        )
-        return self._client_for(
-            settings, credentials, api_url=settings.api_url, accounts_url=settings.accounts_url
-        )
-
-    def _connect_to_sandbox(self, settings: Settings) -> SpotifyClient:
-        # A live run has no use for the server's libraries.
-        from spotify_assets.sandbox.server import SandboxServer
-
         api_url, accounts_url = settings.api_url, settings.accounts_url
-        if api_url is None or accounts_url is None:
-            # The sandbox keeps no state: one of our own answers as any other of the same size would.
-            sandbox = self._open.enter_context(SandboxServer(albums=self.sandbox_albums))
+        if settings.needs_own_sandbox:
+            sandbox = self._open.enter_context(_sandbox(self.sandbox_albums))
             api_url, accounts_url = sandbox.api_url, sandbox.accounts_url
-        credentials = Credentials("sandbox", "sandbox")
-        return self._client_for(settings, credentials, api_url=api_url, accounts_url=accounts_url)
-
-    def _client_for(
-        self, settings: Settings, credentials: Credentials, *, api_url: str | None, accounts_url: str | None
-    ) -> SpotifyClient:
-        addresses = {"api_url": api_url, "accounts_url": accounts_url}
         return SpotifyClient(
-            credentials,
-            **{name: address for name, address in addresses.items() if address is not None},
+            _credentials(settings),
+            api_url=api_url,
+            accounts_url=accounts_url,
             max_retry_after=settings.max_retry_after,
             threads=self.threads,
         )
+
+
+def _credentials(settings: Settings) -> Credentials:
+    if settings.uses_sandbox:
+        return Credentials("sandbox", "sandbox")
+    if settings.client_id is None or settings.client_secret is None:
+        raise dg.Failure(_CREDENTIALS_MISSING, allow_retries=False)
+    return Credentials(settings.client_id.get_secret_value(), settings.client_secret.get_secret_value())
+
+
+def _sandbox(albums: int) -> "SandboxServer":
+    # It keeps no state: one of our own answers as any other of the same size would. Imported here, as a live run has
+    # no use for a server's libraries.
+    from spotify_assets.sandbox.server import SandboxServer
+
+    return SandboxServer(albums=albums)

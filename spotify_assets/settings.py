@@ -40,8 +40,8 @@ class Settings(BaseModel):
     sandbox: Literal["0", "1"] = Field("0", validation_alias="SPOTIFY_SANDBOX")
     access: Access = Field("auto", validation_alias="SPOTIFY_ACCESS")
     markets: tuple[str, ...] = Field(("US",), validation_alias="SPOTIFY_MARKETS")
-    api_url: str | None = Field(None, validation_alias="SPOTIFY_API_URL")
-    accounts_url: str | None = Field(None, validation_alias="SPOTIFY_ACCOUNTS_URL")
+    api_url: str = Field("https://api.spotify.com/v1/", validation_alias="SPOTIFY_API_URL")
+    accounts_url: str = Field("https://accounts.spotify.com/", validation_alias="SPOTIFY_ACCOUNTS_URL")
     max_retry_after: float = Field(60.0, ge=0, validation_alias="SPOTIFY_MAX_RETRY_AFTER")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     albums_per_run: int = Field(200, ge=1, le=5000, validation_alias="SPOTIFY_ALBUMS_PER_RUN")
@@ -56,6 +56,11 @@ class Settings(BaseModel):
     def has_credentials(self) -> bool:
         """True when both the client id and the client secret are set."""
         return self.client_id is not None and self.client_secret is not None
+
+    @property
+    def needs_own_sandbox(self) -> bool:
+        """True when the sandbox is wanted and no address says where one runs."""
+        return self.uses_sandbox and not {"api_url", "accounts_url"} <= self.model_fields_set
 
     @property
     def database(self) -> str | None:
@@ -79,9 +84,7 @@ class Settings(BaseModel):
 
     @field_validator("api_url", "accounts_url")
     @classmethod
-    def _be_a_base_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
+    def _be_a_base_url(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/") + "/"

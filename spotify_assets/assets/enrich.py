@@ -110,7 +110,7 @@ def track_details(
         "track_id", keep="first", maintain_order=True
     )
     rows = tracks.join(details, on="track_id", how="inner", maintain_order="left")
-    measured = rows["popularity"].is_not_null().sum()
+    measured = rows.height - rows["popularity"].null_count()
     return dg.Output(
         stamped(rows, "fetched_at", fetched_at),
         metadata={
@@ -132,7 +132,7 @@ def track_details(
     code_version="1",
     metadata=table_metadata(tables.popularity_snapshots),
 )
-def popularity_snapshots(database: WarehouseDatabase) -> dg.MaterializeResult:
+def popularity_snapshots(database: WarehouseDatabase) -> dg.MaterializeResult[None]:
     """History of track popularity, one row per track and UTC day, from track_details after each load.
 
     A re-run on the same day replaces that day; history is never deleted.
@@ -154,7 +154,7 @@ def popularity_snapshots(database: WarehouseDatabase) -> dg.MaterializeResult:
     pool=API_POOL,
     retry_policy=RETRIES,
 )
-def artists(spotify: Spotify, database: WarehouseDatabase, clock: Clock) -> dg.MaterializeResult:
+def artists(spotify: Spotify, database: WarehouseDatabase, clock: Clock) -> dg.MaterializeResult[None]:
     """Every artist credited on a release or track (GET /artists).
 
     Only artists that the warehouse does not have yet are asked for.

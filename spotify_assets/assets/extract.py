@@ -12,7 +12,7 @@ from spotify_assets.assets.failures import RETRIES, spotify_failures
 from spotify_assets.assets.table_metadata import partitioned_table_metadata, table_metadata
 from spotify_assets.partitions import album_id, album_ids_of_run, register_albums
 from spotify_assets.resources import Clock, Spotify
-from spotify_assets.spotify.client import AlbumBatch
+from spotify_assets.spotify.records import AlbumBatch
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.resource import WarehouseDatabase
 from spotify_assets.warehouse.statements import albums_by_market, record_set_aside, upsert_sightings
@@ -37,7 +37,7 @@ TRACKS = dg.AssetKey(["spotify", "tracks"])
 )
 def new_releases(
     context: dg.AssetExecutionContext, spotify: Spotify, database: WarehouseDatabase, clock: Clock
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Albums on Spotify's list of new releases, one row per album and market with when it was first and last seen.
 
     Polls each market of SPOTIFY_MARKETS in full (GET /browse/new-releases) and registers albums that were never seen

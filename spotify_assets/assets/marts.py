@@ -41,7 +41,7 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         description=f"{table.comment}\n\n```sql\n{sql}\n```",
         metadata=table_metadata(table),
     )
-    def mart(database: WarehouseDatabase, clock: Clock) -> dg.MaterializeResult:
+    def mart(database: WarehouseDatabase, clock: Clock) -> dg.MaterializeResult[None]:
         build = rebuild(database.engine(), table, sql, {"as_of": clock.now()})
         return dg.MaterializeResult(metadata={"dagster/row_count": build.rows, "seconds": build.seconds})
 

@@ -7,6 +7,8 @@ import dagster as dg
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
+_POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
+
 
 def table_metadata(table: Table) -> Mapping[str, Any]:
     """Definition metadata of the asset that fills `table`: its name and its columns with types and comments."""
@@ -24,7 +26,7 @@ def partitioned_table_metadata(table: Table) -> Mapping[str, Any]:
 def _column(column: Column[Any]) -> dg.TableColumn:
     return dg.TableColumn(
         name=column.name,
-        type=column.type.compile(dialect=postgresql.dialect()).lower(),
+        type=column.type.compile(dialect=_POSTGRES).lower(),
         description=column.comment,
         constraints=dg.TableColumnConstraints(
             nullable=bool(column.nullable), other=["primary key"] if column.primary_key else []

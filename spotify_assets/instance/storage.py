@@ -48,6 +48,11 @@ class PooledEventLogStorage(PostgresEventLogStorage):
         if planned:
             self._store_planned(planned)
 
+    def dispose(self) -> None:
+        """Close the pool's connections."""
+        super().dispose()
+        self._engine.dispose()
+
     def _store_planned(self, events: Sequence[EventLogEntry]) -> None:
         with self._connect() as connection:
             inserted = connection.execute(
@@ -117,10 +122,3 @@ class WarehouseDagsterStorage(DagsterPostgresStorage):
         self._event_log_storage = PooledEventLogStorage(self.postgres_url, engine)
         self._run_storage._engine = engine
         self._schedule_storage._engine = engine
-        self._pool = engine
-
-    def dispose(self) -> None:
-        """Close the pool's connections."""
-        super().dispose()
-        if (pool := getattr(self, "_pool", None)) is not None:
-            pool.dispose()

@@ -70,10 +70,10 @@ def _spotify(settings: Settings) -> Iterator[Finding]:
 
 
 def _token(settings: Settings, credentials: Credentials) -> Finding:
-    addresses = {"api_url": settings.api_url, "accounts_url": settings.accounts_url}
-    given = {name: address for name, address in addresses.items() if address is not None}
     try:
-        with SpotifyClient(credentials, **given) as client:
+        with SpotifyClient(
+            credentials, api_url=settings.api_url, accounts_url=settings.accounts_url
+        ) as client:
             return Finding(True, "Spotify", f"the token service gave a token; the API is {client.source}")
     except SpotifyError as error:
         return Finding(False, "Spotify", str(error))

@@ -19,7 +19,7 @@ from spotify_assets.automation import (
     poll_new_releases,
 )
 from spotify_assets.definitions import defs
-from spotify_assets.partitions import album_id
+from spotify_assets.partitions import ALBUM_ID
 
 Say = Callable[[str], None]
 
@@ -31,7 +31,7 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
-    seconds_by_step: Counter[str] = field(default_factory=Counter)
+    seconds_by_step: dict[str, float] = field(default_factory=dict)
     albums_loaded: int = 0
 
     @property
@@ -47,7 +47,7 @@ def materialize_everything(instance: dg.DagsterInstance, say: Say) -> Outcome:
     _run(instance, poll_new_releases.name, {}, outcome, say)
     # A pass that a person asked for does not wait for the hour after a failure.
     ranges = missing_ranges(instance, datetime.now(UTC), heed_failures=False)
-    keys = instance.get_dynamic_partitions(album_id.name)
+    keys = instance.get_dynamic_partitions(ALBUM_ID)
     for number, albums in enumerate(ranges, start=1):
         count = len(albums.within(keys))
         say(f"Loading {count} albums (run {number} of {len(ranges)})")
@@ -134,6 +134,6 @@ class _Listener:
 
     def _note_success(self, step_key: str, timestamp: float) -> None:
         seconds = timestamp - self._started.get(step_key, timestamp)
-        self._outcome.seconds_by_step[step_key] += seconds
+        self._outcome.seconds_by_step[step_key] = self._outcome.seconds_by_step.get(step_key, 0) + seconds
         if step_key not in self._is_check:
             self._say(f"  {step_key.removeprefix('spotify__').replace('__', '/')} ({seconds:.1f} s)")

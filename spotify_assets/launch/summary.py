@@ -25,7 +25,7 @@ def summary(engine: Engine, outcome: Outcome) -> list[str]:
 def _rows(engine: Engine, query: str) -> Sequence[Mapping[str, Any]]:
     sql = (files(__package__) / "queries" / f"{query}.sql").read_text(encoding="utf-8")
     with engine.connect() as connection:
-        return connection.execute(text(sql)).mappings().all()
+        return [dict(row) for row in connection.execute(text(sql)).mappings()]
 
 
 def _source(counts: Mapping[str, Any]) -> Iterator[str]:

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import URL, Engine, text
 
 from spotify_assets.automation import load_albums, poll_new_releases
 from spotify_assets.definitions import defs
 from spotify_assets.launch.first_pass import Outcome, materialize_everything
 from spotify_assets.sandbox.server import SandboxServer
-from spotify_assets.warehouse.database import create_engine, normalise_url
+from spotify_assets.warehouse.database import create_engine
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -24,7 +25,6 @@ class Graph:
 
     sandbox: SandboxServer
     engine: Engine
-    database_url: str
     instance: dg.DagsterInstance
     said: list[str] = field(default_factory=list)
 
@@ -48,7 +48,7 @@ class Graph:
         """What `spotify-assets once` does."""
         return materialize_everything(self.instance, self.said.append)
 
-    def rows(self, query: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
+    def rows(self, query: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         with self.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(text(query), parameters)]
@@ -83,26 +83,26 @@ def retries(result: dg.ExecuteInProcessResult) -> int:
 
 @pytest.fixture
 def start_graph(
-    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    empty_database_url: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[StartGraph]:
     """Starts a graph whose sandbox has the options given."""
     monkeypatch.chdir(tmp_path)
     for name in ("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_ACCESS", "SPOTIFY_MARKETS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SPOTIFY_SANDBOX", "1")
-    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    monkeypatch.setenv("DATABASE_URL", empty_database_url.render_as_string(hide_password=False))
     monkeypatch.setenv("SPOTIFY_ASSETS_HOME", str(tmp_path / "home"))
-    engine = create_engine(normalise_url(empty_database_url))
+    engine = create_engine(empty_database_url)
     servers: list[SandboxServer] = []
 
     with dg.DagsterInstance.ephemeral() as instance:
 
-        def start(**options: object) -> Graph:
+        def start(**options: Any) -> Graph:
             sandbox = SandboxServer(**{"albums": 12, "tracks_per_album": 4, **options})
             servers.append(sandbox.__enter__())
             monkeypatch.setenv("SPOTIFY_API_URL", sandbox.api_url)
             monkeypatch.setenv("SPOTIFY_ACCOUNTS_URL", sandbox.accounts_url)
-            return Graph(sandbox, engine, empty_database_url, instance)
+            return Graph(sandbox, engine, instance)
 
         yield start
     for server in servers:

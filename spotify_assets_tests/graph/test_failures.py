@@ -1,4 +1,4 @@
-"""What goes wrong at Spotify or in the set-up is said by name, is retried only where that can help, and loses nothing."""
+"""What goes wrong is said by name, is retried only where that can help, and loses nothing."""
 
 from datetime import UTC, datetime, timedelta
 

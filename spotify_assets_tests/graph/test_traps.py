@@ -58,7 +58,7 @@ def test_marts_depend_on_partitioned_tables_and_never_load_them(mart: dg.AssetsD
     assert set(PARTITIONED_ASSETS) & set(mart.asset_deps[mart.key])
 
 
-def test_every_asset_downstream_of_releases_can_run_in_one_range(graph: Graph) -> None:
+def test_every_asset_downstream_of_releases_can_run_in_one_range() -> None:
     """`dagster asset materialize --select 'spotify/releases*' --partition-range` demands it of each asset."""
     selection = dg.AssetSelection.from_string('key:"spotify/releases"+').resolve(defs.resolve_asset_graph())
     assert {key.to_user_string() for key in selection} >= {"spotify/tracks", "marts/track_catalog"}

@@ -237,7 +237,8 @@ final as (
         build.as_of
     from spotify.tracks
     cross join build
-    inner join measured
+    -- Never without a match; an inner join on both keys is planned as if a dozen rows came out of it.
+    left join measured
         on tracks.album_id = measured.album_id and tracks.track_id = measured.track_id
     left join spotify.releases
         on tracks.album_id = releases.album_id
