@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
 from spotify_assets.spotify.errors import MalformedAnswerError
+from spotify_assets.spotify.transport import WAKE_EVERY
 
 # Far beyond any list this client reads; a server whose pages never end must not keep it for ever.
 MOST_PAGES = 200
@@ -106,9 +107,9 @@ def run_batches(
     """
     stop = threading.Event()
     executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="spotify")
-    futures = [executor.submit(call, batch, stop) for batch in batches]
     try:
-        return _collect(futures, on_progress)
+        # Within the try: Ctrl-C may come while the first calls wait already and the last are not submitted.
+        return _collect([executor.submit(call, batch, stop) for batch in batches], on_progress)
     except Exception:
         # No thread outlives the call.
         stop.set()
@@ -121,8 +122,12 @@ def run_batches(
 
 
 def _collect(futures: Sequence[Future[_T]], on_progress: Progress | None) -> list[_T]:
-    for done, future in enumerate(as_completed(futures), start=1):
-        future.result()
-        if on_progress is not None:
-            on_progress(done, len(futures))
+    pending = set(futures)
+    while pending:
+        # The system may hand a signal to any thread; only one that wakes now and then gets to see it.
+        done, pending = wait(pending, timeout=WAKE_EVERY, return_when=FIRST_COMPLETED)
+        for number, future in enumerate(done, start=1):
+            future.result()
+            if on_progress is not None:
+                on_progress(len(futures) - len(pending) - len(done) + number, len(futures))
     return [future.result() for future in futures]

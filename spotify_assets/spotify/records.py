@@ -263,7 +263,8 @@ def album_tracks(album_id: str, values: Iterable[object]) -> Rows:
         if first is not None:
             if first != place:
                 rows.put_aside(track_id, f"the same id stands on disc and track {first} and {place}")
-        elif rows.add(track_id, value, partial(track_row, album_id)) and place is not None:
+        # A track without an id is told by the album it stands in.
+        elif rows.add(track_id or album_id, value, partial(track_row, album_id)) and place is not None:
             places[str(track_id)] = place
     return rows
 

@@ -6,6 +6,7 @@ import threading
 import time as time_module
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -30,6 +31,8 @@ from spotify_assets.spotify.errors import (
 SANDBOX_HEADER = "X-Spotify-Assets-Sandbox"
 # Seconds to connect, and seconds between two pieces of an answer.
 TIMEOUT = (5.0, 20.0)
+# Seconds after which a long wait looks up, so that Ctrl-C is seen wherever the system delivers it.
+WAKE_EVERY = 0.5
 
 _PASSING_FAULTS = (
     requests.exceptions.Timeout,
@@ -271,7 +274,7 @@ class Transport:
         def wait(seconds: float) -> bool:
             if seconds > 0:
                 self.calls.count_wait(seconds)
-                (self._sleep or stop.wait)(seconds)
+                (self._sleep or partial(_sleep_unless, stop))(seconds)
             return stop.is_set() or self._closed.is_set()
 
         return wait
@@ -347,6 +350,11 @@ class _Patience:
                 endpoint=self.question.endpoint,
                 ids=self.question.ids,
             )
+
+
+def _sleep_unless(stop: threading.Event, seconds: float) -> None:
+    while seconds > 0 and not stop.wait(min(seconds, WAKE_EVERY)):
+        seconds -= WAKE_EVERY
 
 
 def _session(threads: int) -> requests.Session:

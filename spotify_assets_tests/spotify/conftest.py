@@ -1,0 +1,70 @@
+"""A fake API on a real socket, time that passes only when somebody sleeps, and clients that use both."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.credentials import Credentials
+from spotify_assets_tests.spotify.fake_api import FakeApi
+
+SECRET = "a-client-secret"
+NOW = 1_795_000_000.0
+
+MakeClient = Callable[..., SpotifyClient]
+
+
+class FakeTime:
+    """Seconds since the epoch that move on only by `sleep`, which returns at once and is noted."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.slept: list[float] = []
+        self._lock = threading.Lock()
+
+    def time(self) -> float:
+        with self._lock:
+            return self.now
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.slept.append(seconds)
+            self.now += seconds
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    with FakeApi() as running:
+        yield running
+
+
+@pytest.fixture
+def fake_time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def make_client(api: FakeApi, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeClient]:
+    # The fake is on this machine, whatever proxy the environment names.
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ExitStack() as stack:
+
+        def make(**changes: object) -> SpotifyClient:
+            options: dict[str, object] = {
+                "api_url": api.api_url,
+                "accounts_url": api.url,
+                "time": fake_time.time,
+                "sleep": fake_time.sleep,
+                "random": lambda: 0.5,
+            }
+            credentials = Credentials("a-client-id", SECRET)
+            return stack.enter_context(SpotifyClient(credentials, **{**options, **changes}))  # type: ignore[arg-type]
+
+        yield make
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> SpotifyClient:
+    return make_client()
