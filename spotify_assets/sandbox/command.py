@@ -167,7 +167,10 @@ def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
     click.echo(f"ReccoBeats         {address}reccobeats/v1/")
     click.echo(f"Calls so far       {address}sandbox/calls")
     click.echo(f"{access} access; Ctrl-C stops.")
-    build_server(app).run(sockets=[bound])
+    try:
+        build_server(app).run(sockets=[bound])
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
 
 
 def _catalogue(path: Path | None, albums: int, seed: int, tracks_per_album: int | None) -> Catalogue:

@@ -41,6 +41,11 @@ class ReleaseCalendar:
         week, part = divmod((turn + place) / self.albums * WEEKS, 1)
         return EPOCH + PERIOD * cycle + timedelta(weeks=week) + _time_in_week(part)
 
+    def is_out(self, k: int, now: datetime) -> bool:
+        """Whether album k is out at `now`; cheap, and safe for numbers whose moment no calendar reaches."""
+        behind = (now - EPOCH) // PERIOD - k // self.albums
+        return behind > 0 or (behind == 0 and self.moment(k) <= now)
+
     def newest(self, now: datetime) -> int:
         """The number of the newest album that is out at `now`; below 0 before the epoch."""
         cycle = (now - EPOCH) // PERIOD

@@ -185,7 +185,7 @@ class SyntheticCatalogue:
     # How it is made.
 
     def _released(self, k: int | None, now: datetime) -> Album | None:
-        return None if k is None or k > self.calendar.newest(now) else self.album(k)
+        return self.album(k) if k is not None and self.calendar.is_out(k, now) else None
 
     def _track(self, number: int | None, now: datetime) -> Track | None:
         if number is None:

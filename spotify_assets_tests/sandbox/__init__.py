@@ -1,1 +1,1 @@
-"""Tests of sandbox."""
+"""Tests of the sandbox: its catalogue, its answers, its faults."""

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from spotify_assets.sandbox.server import SandboxOptions, SandboxServer
+from spotify_assets.sandbox.traffic import RollingLimit
+from spotify_assets_tests.sandbox.caller import Caller
+
+
+def test_any_credentials_get_a_token_by_basic_or_by_form(extended: Caller) -> None:
+    for answer in (
+        extended.token(auth=("any", "thing")),
+        extended.token(client_id="any", client_secret="thing"),
+        extended.token(auth=("any", "with:colon")),
+    ):
+        assert answer.status_code == 200
+        body = answer.json()
+        assert (body["token_type"], body["expires_in"]) == ("Bearer", 3600)
+
+
+@pytest.mark.parametrize(
+    ("auth", "form", "body"),
+    [
+        (("invalid", "secret"), {}, {"error": "invalid_client", "error_description": "Invalid client"}),
+        (("", "secret"), {}, {"error": "invalid_client", "error_description": "Invalid client"}),
+        (("id", ""), {}, {"error": "invalid_client", "error_description": "Invalid client"}),
+        (None, {"client_id": "id"}, {"error": "invalid_client", "error_description": "Invalid client"}),
+        (None, {}, {"error": "invalid_client"}),
+        (
+            ("id", "secret"),
+            {"grant_type": "password"},
+            {
+                "error": "unsupported_grant_type",
+                "error_description": "grant_type must be client_credentials",
+            },
+        ),
+    ],
+    ids=["refused id", "no id", "no secret", "form without secret", "nothing", "grant type"],
+)
+def test_bad_credentials_are_400_in_the_shape_of_the_accounts_service(
+    extended: Caller, auth: tuple[str, str] | None, form: dict[str, str], body: dict[str, str]
+) -> None:
+    answer = extended.token(auth=auth, **form)
+    assert (answer.status_code, answer.json()) == (400, body)
+
+
+def test_a_broken_basic_header_is_bad_credentials(extended: Caller) -> None:
+    for header in ("Basic ???", "Basic gICA"):
+        answer = requests.post(
+            f"{extended.server.accounts_url}api/token", headers={"Authorization": header}, timeout=10
+        )
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"), [({}, "missing_token"), ({"Authorization": "Bearer made-up"}, "invalid_token")]
+)
+def test_a_call_without_a_good_token_is_401_and_says_why(
+    extended: Caller, header: dict[str, str], reason: str
+) -> None:
+    answer = requests.get(f"{extended.server.api_url}markets", headers=header, timeout=10)
+    assert (answer.status_code, answer.json()["error"]["status"]) == (401, 401)
+    assert f'error="{reason}"' in answer.headers["www-authenticate"]
+
+
+def test_a_token_runs_out(serve: Callable[..., Caller]) -> None:
+    ticks = [0.0]
+    caller = serve(options=SandboxOptions(ticks=lambda: ticks[0]), token_seconds=30)
+    ticks[0] = 29.0
+    assert caller.get("markets").status_code == 200
+    ticks[0] = 30.0
+    answer = caller.get("markets")
+    assert answer.json()["error"] == {"status": 401, "message": "The access token expired"}
+    caller.authenticate()
+    assert caller.get("markets").status_code == 200
+
+
+def test_the_limit_counts_a_rolling_window_of_thirty_seconds() -> None:
+    ticks = [0.0]
+    limit = RollingLimit(2, lambda: ticks[0])
+    assert limit.seconds_to_wait() == 0
+    ticks[0] = 10.5
+    assert limit.seconds_to_wait() == 0
+    assert limit.seconds_to_wait() == 20
+    ticks[0] = 30.0
+    assert limit.seconds_to_wait() == 0
+    assert limit.seconds_to_wait() == 11
+
+
+def test_calls_beyond_the_rate_limit_are_429_with_the_time_to_wait(serve: Callable[..., Caller]) -> None:
+    ticks = [0.0]
+    caller = serve(options=SandboxOptions(ticks=lambda: ticks[0]), rate_limit=3)
+    assert [caller.get("markets").status_code for _ in range(3)] == [200] * 3
+    answer = caller.get("markets")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
+    assert answer.json()["error"] == {"status": 429, "message": "API rate limit exceeded"}
+    assert caller.server.report()["rate_limited"] == 1
+    ticks[0] = 30.0
+    assert caller.get("markets").status_code == 200
+
+
+def test_latency_is_added_to_each_answer_and_answers_do_not_wait_for_each_other(
+    serve: Callable[..., Caller],
+) -> None:
+    """A sandbox that answers one by one would hide what threads gain."""
+    caller = serve(latency=0.2)
+    started = time.perf_counter()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: caller.get("markets").status_code, range(8)))
+    assert answers == [200] * 8
+    assert 0.2 <= time.perf_counter() - started < 1.2
+
+
+def test_an_answer_of_several_segments_does_not_wait_for_an_acknowledgement(extended: Caller) -> None:
+    """With Nagle's algorithm on, each answer above some kilobytes took 40 ms longer."""
+    extended.get("markets")
+    started = time.perf_counter()
+    for _ in range(10):
+        extended.get("browse/new-releases", limit=50)
+    assert (time.perf_counter() - started) / 10 < 0.035
+
+
+def test_a_taken_port_is_an_error_at_once(extended: Caller) -> None:
+    port = int(extended.server.url.rsplit(":", 1)[1].strip("/"))
+    with pytest.raises(OSError, match="in use"):
+        SandboxServer(port=port).start()
+
+
+def test_closing_ends_the_thread_and_closing_twice_is_fine() -> None:
+    before = set(threading.enumerate())
+    server = SandboxServer(albums=1)
+    server.start()
+    server.close()
+    server.close()
+    assert set(threading.enumerate()) <= before
+    with pytest.raises(requests.ConnectionError):
+        requests.get(server.url, timeout=5)
