@@ -14,7 +14,6 @@ RUN /opt/venv/bin/pip install --no-deps --no-build-isolation . \
 FROM python:3.12-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONWARNINGS=ignore::dagster.BetaWarning \
     DAGSTER_HOME=/opt/dagster \
     DAGSTER_EVENT_BATCH_SIZE=1000 \
     SPOTIFY_ASSETS_HOME=/var/lib/spotify-assets

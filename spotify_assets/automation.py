@@ -21,7 +21,7 @@ from dagster._core.storage.tags import (
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES, RELEASES, TRACKS
 from spotify_assets.assets.marts import MARTS
-from spotify_assets.partitions import ALBUM_ID, album_id
+from spotify_assets.partitions import ALBUM_ID
 from spotify_assets.settings import load_settings
 
 MARTS_ASSETS = tuple(mart.key for mart in MARTS)
@@ -42,7 +42,6 @@ poll_new_releases = dg.define_asset_job(
 load_albums = dg.define_asset_job(
     "load_albums",
     selection=dg.AssetSelection.assets(*PARTITIONED_ASSETS, POPULARITY_SNAPSHOTS, ARTISTS) | _mart_selection,
-    partitions_def=album_id,
     description="Loads a range of albums, then rebuilds the marts and checks, all in one run.",
 )
 

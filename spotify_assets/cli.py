@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spotify_assets.sandbox.command import sandbox
 from spotify_assets.settings import Settings, SettingsError, load_settings
 
 # Imports stand inside the commands: `--help` and the sandbox should not wait for Dagster and Polars.
@@ -48,6 +49,9 @@ def main() -> None:
 
     The environment is described in the README; a .env file in the working folder is read.
     """
+
+
+main.add_command(sandbox)
 
 
 @main.command()

@@ -115,12 +115,11 @@ def releases_and_tracks(
     set_aside = [item for batch in batches for item in batch.set_aside]
     with database.engine().begin() as connection:
         record_set_aside(connection, RELEASES.to_user_string(), set_aside, fetched_at)
-    for name in sorted(context.selected_output_names):
-        metadata: dict[str, Any] = {"set_aside": len(set_aside)}
-        # One answer holds both; its calls are counted once, with the first that is written.
-        if name == min(context.selected_output_names):
-            metadata.update(report.metadata())
+    metadata: dict[str, Any] = {"set_aside": len(set_aside), **report.metadata()}
+    for name in sorted(key.path[-1] for key in context.selected_asset_keys):
         yield dg.Output(stamped(frames[name], "fetched_at", fetched_at), output_name=name, metadata=metadata)
+        # One answer holds both: its calls are counted with the first alone.
+        metadata = {}
 
 
 def _fetch_albums(

@@ -33,8 +33,6 @@ def prepare_environment(environ: MutableMapping[str, str], folder: Path) -> tupl
     environ["SPOTIFY_ASSETS_HOME"] = str(home)
     environ["DAGSTER_HOME"] = str(_dagster_home(home))
     environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
-    # Beta warnings of the release that is pinned; each process would print them at every start.
-    environ.setdefault("PYTHONWARNINGS", "ignore::dagster.BetaWarning")
     return load_settings(environ, folder), notes
 
 
