@@ -51,13 +51,10 @@ class _Calls(spotipy.Spotify):  # type: ignore[misc]  # spotipy has no types
     """
 
     def __init__(self, transport: Transport, stop: threading.Event) -> None:
-        # A falsy session keeps spotipy from building one of its own.
+        # It gets no session at all: its destructor would close ours as well.
         super().__init__(requests_session=False)
         self._transport = transport
         self._stop = stop
-
-    def __del__(self) -> None:
-        """Leave the session open: spotipy closes even one that it was given."""
 
     def _internal_call(self, method: str, url: str, payload: object, params: dict[str, Any]) -> object:
         if method != "GET" or payload or url.startswith("http"):
