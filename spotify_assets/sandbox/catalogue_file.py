@@ -131,7 +131,7 @@ class _Reader:
             raise self.complaint(f"is not JSON: {error}") from error
         if not isinstance(content, dict):
             raise self.complaint("must be an object with albums, tracks, artists and audio_features")
-        for name in content.keys() - _FIELDS.keys():
+        for name in sorted(content.keys() - _FIELDS.keys()):
             raise self.complaint(f"unknown list {name!r}; there are {', '.join(_FIELDS)}")
         for name in ("albums", "tracks"):
             if name not in content:
@@ -208,12 +208,12 @@ class FileCatalogue:
         for track in lists["tracks"]:
             by_album[track["album_id"]].append(track)
         known = {album["id"] for album in lists["albums"]}
-        for album_id in by_album.keys() - known:
+        for album_id in sorted(by_album.keys() - known):
             track_id = by_album[album_id][0]["id"]
             raise reader.complaint(f"tracks (id {track_id}): album_id {album_id} is not among the albums")
         for item in lists["albums"]:
             self._add(item, by_album[item["id"]], reader.release_day(item))
-        for track_id in self._features.keys() - self.tracks.keys():
+        for track_id in sorted(self._features.keys() - self.tracks.keys()):
             raise reader.complaint(f"audio_features (id {track_id}): no track has this id")
         self._newest_first = sorted(self.albums.values(), key=lambda album: album.released_on, reverse=True)
         self._upcs = {album.upc: album for album in self.albums.values() if album.upc}

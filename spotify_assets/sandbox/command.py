@@ -18,32 +18,28 @@ from spotify_assets.sandbox.synthetic import SyntheticCatalogue
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)(ms|s)?")
 
 
-class SecondsParam(click.ParamType[float]):
-    """A duration: `0.05`, `0.05s` or `50ms`."""
+def seconds(text: str | float) -> float:
+    """A duration as a number of seconds: `0.05`, `0.05s` or `50ms`.
 
-    name = "seconds"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds as a number."""
-        if isinstance(value, float):
-            return value
-        found = _SECONDS.fullmatch(str(value))
-        if found is None:
-            self.fail(f"{value!r} is not a duration: write 0.05, 0.05s or 50ms", param, ctx)
-        return float(found[1]) / (1000 if found[2] == "ms" else 1)
+    Raises:
+        click.BadParameter: written in another way.
+    """
+    found = _SECONDS.fullmatch(str(text))
+    if found is None:
+        raise click.BadParameter(f"{text!r} is not a duration: write 0.05, 0.05s or 50ms")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
-class FaultParam(click.ParamType[Fault]):
-    """A fault as text, see faults.Fault.parse."""
+def fault(text: str) -> Fault:
+    """A fault from its text, see faults.Fault.parse.
 
-    name = "fault"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
-        """The fault."""
-        try:
-            return value if isinstance(value, Fault) else Fault.parse(str(value))
-        except FaultError as error:
-            self.fail(str(error), param, ctx)
+    Raises:
+        click.BadParameter: it cannot be understood.
+    """
+    try:
+        return Fault.parse(text)
+    except FaultError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 _EPILOG = """
@@ -113,7 +109,11 @@ While it runs
     "popularity, at most 10 search results a page.",
 )
 @click.option(
-    "--latency", type=SecondsParam(), default=0.0, help="Added to every answer: 0.05, 50ms. [default: 0]"
+    "--latency",
+    type=seconds,
+    metavar="SECONDS",
+    default="0",
+    help="Added to every answer: 0.05, 50ms. [default: 0]",
 )
 @click.option("--rate-limit", type=click.IntRange(min=0), help="Calls per rolling 30 seconds, then 429.")
 @click.option(
@@ -127,7 +127,12 @@ While it runs
     help="Life of an access token.",
 )
 @click.option(
-    "--fault", "faults", type=FaultParam(), multiple=True, help="Misbehave; may be repeated. See below."
+    "--fault",
+    "faults",
+    type=fault,
+    metavar="FAULT",
+    multiple=True,
+    help="Misbehave; may be repeated. See below.",
 )
 def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
     port: int,

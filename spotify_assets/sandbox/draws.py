@@ -12,7 +12,7 @@ def _digest(key: tuple[object, ...]) -> int:
 
 
 def draws(*key: object) -> random.Random:
-    """A generator that gives the same numbers for the same key, in every process and on every machine."""
+    """A generator that gives the same numbers for the same key, in every process."""
     return random.Random(_digest(key))  # noqa: S311 -- sample data, nothing secret
 
 

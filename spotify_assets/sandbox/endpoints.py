@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from spotify_assets.sandbox.answers import Answer, RefusedError, api_error
@@ -38,7 +39,7 @@ class Call:
     new_releases_limit: int | None = None
     relinked: bool = False
 
-    @property
+    @cached_property
     def view(self) -> View:
         """The catalogue as this caller sees it."""
         market = self.query.get("market")

@@ -428,6 +428,8 @@ def build_server(app: ASGIApp) -> uvicorn.Server:
             log_level="warning",
             access_log=False,
             server_header=False,
+            # The real services keep idle connections for minutes; a short time here would break off pooled ones.
+            timeout_keep_alive=120,
             timeout_graceful_shutdown=1,
         )
     )

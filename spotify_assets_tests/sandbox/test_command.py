@@ -11,14 +11,14 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from spotify_assets.sandbox.command import SecondsParam, sandbox
+from spotify_assets.sandbox.command import sandbox, seconds
 
 _RUN = "from spotify_assets.sandbox.command import sandbox; sandbox()"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("50ms", 0.05), ("0.05", 0.05), ("2s", 2.0), ("0", 0.0)])
-def test_a_latency_is_written_in_seconds_or_milliseconds(text: str, seconds: float) -> None:
-    assert SecondsParam().convert(text, None, None) == pytest.approx(seconds)
+@pytest.mark.parametrize(("text", "expected"), [("50ms", 0.05), ("0.05", 0.05), ("2s", 2.0), ("0", 0.0)])
+def test_a_latency_is_written_in_seconds_or_milliseconds(text: str, expected: float) -> None:
+    assert seconds(text) == pytest.approx(expected)
 
 
 def test_help_names_every_option_and_how_to_write_a_fault() -> None:

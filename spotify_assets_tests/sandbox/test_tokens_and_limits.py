@@ -109,21 +109,23 @@ def test_latency_is_added_to_each_answer_and_answers_do_not_wait_for_each_other(
     serve: Callable[..., Caller],
 ) -> None:
     """A sandbox that answers one by one would hide what threads gain."""
-    caller = serve(latency=0.2)
+    caller = serve(latency=0.5)
     started = time.perf_counter()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: caller.get("markets").status_code, range(8)))
     assert answers == [200] * 8
-    assert 0.2 <= time.perf_counter() - started < 1.2
+    assert 0.5 <= time.perf_counter() - started < 3
 
 
 def test_an_answer_of_several_segments_does_not_wait_for_an_acknowledgement(extended: Caller) -> None:
     """With Nagle's algorithm on, each answer above some kilobytes took 40 ms longer."""
-    extended.get("markets")
-    started = time.perf_counter()
-    for _ in range(10):
+    seconds = []
+    for _ in range(20):
+        started = time.perf_counter()
         extended.get("browse/new-releases", limit=50)
-    assert (time.perf_counter() - started) / 10 < 0.035
+        seconds.append(time.perf_counter() - started)
+    # The best of many: a busy machine may slow any of them, the delay slowed all.
+    assert min(seconds) < 0.035
 
 
 def test_a_taken_port_is_an_error_at_once(extended: Caller) -> None:
