@@ -35,8 +35,9 @@ MART_SCHEMA = "marts"
 BUILD_SCHEMA = "marts_build"
 SELECTS = Path(__file__).parents[1] / "assets" / "marts"
 
-# While the swap waits for its lock, every new reader queues behind it: it waits in short turns.
-_LOCK_TIMEOUT = "250ms"
+# While the swap waits for its lock, every new reader queues behind it: it waits in turns of so many seconds.
+# The longest is over deadlock_timeout (1 s), at which Postgres ends an autovacuum that stands in the way.
+_SHORTEST_TURN, _LONGEST_TURN = 0.25, 1.5
 _LONGEST_PAUSE = 2.0
 # A build sorts and hashes the whole warehouse; the default of 4 MB sends most of it to disk.
 _WORK_MEM = "32MB"
@@ -253,6 +254,8 @@ def _swap_when_free(connection: Connection, table: Table, patience: SwapPatience
     while True:
         try:
             with connection.begin_nested():
+                turn = min(max(pause, _SHORTEST_TURN), _LONGEST_TURN)
+                _set_locally(connection, "lock_timeout", f"{turn * 1000:.0f}ms")
                 _swap(connection, table)
         except OperationalError as error:
             if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
@@ -272,7 +275,6 @@ def _swap_when_free(connection: Connection, table: Table, patience: SwapPatience
 
 def _swap(connection: Connection, table: Table) -> None:
     mart, built = _quoted(connection, table), _quoted(connection, _aside(table))
-    _set_locally(connection, "lock_timeout", _LOCK_TIMEOUT)
     privileges = connection.execute(statement("mart_privileges"), {"mart": mart, "built": built}).all()
     connection.execute(DropTable(table, if_exists=True))
     schema = _quoted_name(connection, str(table.schema))
