@@ -10,8 +10,7 @@ from sqlalchemy import Engine, text
 
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES, RELEASES, TRACKS
-from spotify_assets.resources import Clock
-from spotify_assets.warehouse.resource import WarehouseDatabase
+from spotify_assets.resources import Clock, Warehouse
 
 _SHOWN_ROWS = 10
 
@@ -79,8 +78,8 @@ def offending_rows(
         return len(shown) + sum(1 for _ in rows), shown
 
 
-def _evaluate(expectation: Expectation, database: WarehouseDatabase, clock: Clock) -> dg.AssetCheckResult:
-    count, shown = offending_rows(database.engine(), expectation, {"now": clock.now()})
+def _evaluate(expectation: Expectation, warehouse: Warehouse, clock: Clock) -> dg.AssetCheckResult:
+    count, shown = offending_rows(warehouse.engine, expectation, {"now": clock.now()})
     return dg.AssetCheckResult(
         passed=count == 0,
         severity=expectation.severity,
@@ -108,8 +107,8 @@ def _asset_check(expectation: Expectation) -> dg.AssetChecksDefinition:
         name=expectation.name,
         description=f"{expectation.description}\n\n```sql\n{expectation.sql}\n```",
     )
-    def check(database: WarehouseDatabase, clock: Clock) -> dg.AssetCheckResult:
-        return _evaluate(expectation, database, clock)
+    def check(warehouse: Warehouse, clock: Clock) -> dg.AssetCheckResult:
+        return _evaluate(expectation, warehouse, clock)
 
     return check
 

@@ -106,8 +106,10 @@ def _prepared(folder: Path, address: str) -> Iterator[Settings]:
     from spotify_assets.launch.environment import apply_environment
     from spotify_assets.launch.servers import only_one
 
-    # SIGTERM ends as Ctrl-C does: in good order, with everything that was started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGTERM ends as Ctrl-C does: in good order, with everything that was started. SIGINT is set too, because a shell
+    # that starts a command in the background has it ignored.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     settings, notes = apply_environment(folder)
     for note in notes:
         click.echo(note)
@@ -212,4 +214,3 @@ def doctor() -> None:
     for finding in findings:
         click.echo(str(finding))
     sys.exit(0 if all(finding.good for finding in findings) else 1)
-

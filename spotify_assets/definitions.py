@@ -13,7 +13,7 @@ from spotify_assets.automation import (
     poll_schedule,
 )
 from spotify_assets.checks import CHECKS
-from spotify_assets.resources import Clock, Spotify
+from spotify_assets.resources import Clock, Spotify, Warehouse
 from spotify_assets.settings import load_settings
 from spotify_assets.warehouse.io_manager import PostgresIOManager
 from spotify_assets.warehouse.resource import WarehouseDatabase
@@ -30,7 +30,7 @@ defs = dg.Definitions(
     sensors=[load_missing_albums],
     schedules=[poll_schedule, marts_schedule],
     resources={
-        "database": _database,
+        "warehouse": Warehouse(database=_database),
         "spotify": Spotify(database=_database),
         "clock": Clock(),
         "io_manager": PostgresIOManager(database=_database),

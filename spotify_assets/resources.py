@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
+from sqlalchemy import Engine
 
 from spotify_assets.settings import Settings, load_settings
 from spotify_assets.spotify.client import SpotifyClient
@@ -37,6 +38,30 @@ class Clock(dg.ConfigurableResource[Any]):
     def now(self) -> datetime:
         """The current time, aware, in UTC."""
         return datetime.fromisoformat(self.fixed).astimezone(UTC) if self.fixed else datetime.now(UTC)
+
+
+class Warehouse(dg.ConfigurableResource[Any]):
+    """The warehouse for the statements of assets and checks: one engine for the whole run."""
+
+    database: dg.ResourceDependency[WarehouseDatabase]
+
+    _engine: Engine | None = PrivateAttr(default=None)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:  # noqa: ARG002 -- Dagster's signature
+        """Dispose of the engine when the run ends."""
+        try:
+            yield self
+        finally:
+            if self._engine is not None:
+                self._engine.dispose()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, made at first use."""
+        if self._engine is None:
+            self._engine = self.database.engine()
+        return self._engine
 
 
 class Spotify(dg.ConfigurableResource[Any]):
@@ -77,11 +102,14 @@ class Spotify(dg.ConfigurableResource[Any]):
         return self._client
 
     def _claim_database(self, client: SpotifyClient) -> None:
+        engine = self.database.engine()
         try:
-            with self.database.engine().begin() as connection:
+            with engine.begin() as connection:
                 claim_source(connection, client.source)
         except SourceMismatchError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
+        finally:
+            engine.dispose()
 
     def _connect(self, settings: Settings) -> SpotifyClient:
         if settings.access == "development":

@@ -8,9 +8,8 @@ from spotify_assets.assets.extract import API_POOL, OWNERS, RELEASES, TRACKS, st
 from spotify_assets.assets.failures import RETRIES, spotify_failures
 from spotify_assets.assets.table_metadata import partitioned_table_metadata, table_metadata
 from spotify_assets.partitions import album_id, album_ids_of_run
-from spotify_assets.resources import Clock, Spotify
+from spotify_assets.resources import Clock, Spotify, Warehouse
 from spotify_assets.warehouse import tables
-from spotify_assets.warehouse.resource import WarehouseDatabase
 from spotify_assets.warehouse.statements import (
     albums_by_market,
     artists_to_fetch,
@@ -43,7 +42,7 @@ _TRACK_KEYS = {"tracks": dg.AssetIn(key=TRACKS, metadata={"columns": ["album_id"
 def audio_features(
     context: dg.AssetExecutionContext,
     spotify: Spotify,
-    database: WarehouseDatabase,
+    warehouse: Warehouse,
     clock: Clock,
     tracks: pl.DataFrame,
 ) -> dg.Output[pl.DataFrame]:
@@ -54,7 +53,7 @@ def audio_features(
         report = CallReport(client)
         batch = client.audio_features(tracks["track_id"].to_list())
     checked_at = clock.now()
-    with database.engine().begin() as connection:
+    with warehouse.engine.begin() as connection:
         record_set_aside(connection, AUDIO_FEATURES.to_user_string(), batch.set_aside, checked_at)
     features = tracks.join(batch.frame, on="track_id", how="inner", maintain_order="left")
     measured = features.filter(pl.col("status") == "measured").height
@@ -86,13 +85,13 @@ def audio_features(
 def track_details(
     context: dg.AssetExecutionContext,
     spotify: Spotify,
-    database: WarehouseDatabase,
+    warehouse: Warehouse,
     clock: Clock,
     tracks: pl.DataFrame,
 ) -> dg.Output[pl.DataFrame]:
     """Track popularity (0-100) at the time of asking, and ISRC (GET /tracks); null where the key does not get it."""
     album_ids = album_ids_of_run(context)
-    with database.engine().connect() as connection:
+    with warehouse.engine.connect() as connection:
         grouped = albums_by_market(connection, album_ids, spotify.markets)
     with spotify_failures():
         client = spotify.client()
@@ -103,7 +102,7 @@ def track_details(
         ]
     fetched_at = clock.now()
     set_aside = [item for batch in batches for item in batch.set_aside]
-    with database.engine().begin() as connection:
+    with warehouse.engine.begin() as connection:
         record_set_aside(connection, TRACK_DETAILS.to_user_string(), set_aside, fetched_at)
     # A track on two albums of the run that were seen in different markets was asked for in both.
     details = pl.concat([batch.frame for batch in batches]).unique(
@@ -132,12 +131,12 @@ def track_details(
     code_version="1",
     metadata=table_metadata(tables.popularity_snapshots),
 )
-def popularity_snapshots(database: WarehouseDatabase) -> dg.MaterializeResult[None]:
+def popularity_snapshots(warehouse: Warehouse) -> dg.MaterializeResult[None]:
     """History of track popularity, one row per track and UTC day, from track_details after each load.
 
     A re-run on the same day replaces that day; history is never deleted.
     """
-    with database.engine().begin() as connection:
+    with warehouse.engine.begin() as connection:
         changed = snapshot_popularity(connection)
     return dg.MaterializeResult(metadata={"rows_added_or_changed": changed})
 
@@ -154,13 +153,13 @@ def popularity_snapshots(database: WarehouseDatabase) -> dg.MaterializeResult[No
     pool=API_POOL,
     retry_policy=RETRIES,
 )
-def artists(spotify: Spotify, database: WarehouseDatabase, clock: Clock) -> dg.MaterializeResult[None]:
+def artists(spotify: Spotify, warehouse: Warehouse, clock: Clock) -> dg.MaterializeResult[None]:
     """Every artist credited on a release or track (GET /artists).
 
     Only artists that the warehouse does not have yet are asked for.
     """
     fetched_at = clock.now()
-    with database.engine().connect() as connection:
+    with warehouse.engine.connect() as connection:
         artist_ids = artists_to_fetch(connection, fetched_at)
     if not artist_ids:
         return dg.MaterializeResult(metadata={"artists_added": 0, "calls": 0})
@@ -168,7 +167,7 @@ def artists(spotify: Spotify, database: WarehouseDatabase, clock: Clock) -> dg.M
         client = spotify.client()
         report = CallReport(client)
         batch = client.artists(artist_ids)
-    with database.engine().begin() as connection:
+    with warehouse.engine.begin() as connection:
         upsert_artists(connection, batch.frame, fetched_at)
         record_set_aside(connection, ARTISTS.to_user_string(), batch.set_aside, fetched_at)
     return dg.MaterializeResult(

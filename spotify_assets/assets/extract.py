@@ -11,10 +11,9 @@ from spotify_assets.assets.call_report import CallReport
 from spotify_assets.assets.failures import RETRIES, spotify_failures
 from spotify_assets.assets.table_metadata import partitioned_table_metadata, table_metadata
 from spotify_assets.partitions import album_id, album_ids_of_run, register_albums
-from spotify_assets.resources import Clock, Spotify
+from spotify_assets.resources import Clock, Spotify, Warehouse
 from spotify_assets.spotify.records import AlbumBatch
 from spotify_assets.warehouse import tables
-from spotify_assets.warehouse.resource import WarehouseDatabase
 from spotify_assets.warehouse.statements import albums_by_market, record_set_aside, upsert_sightings
 
 API_POOL = "spotify_api"
@@ -36,7 +35,7 @@ TRACKS = dg.AssetKey(["spotify", "tracks"])
     retry_policy=RETRIES,
 )
 def new_releases(
-    context: dg.AssetExecutionContext, spotify: Spotify, database: WarehouseDatabase, clock: Clock
+    context: dg.AssetExecutionContext, spotify: Spotify, warehouse: Warehouse, clock: Clock
 ) -> dg.MaterializeResult[None]:
     """Albums on Spotify's list of new releases, one row per album and market with when it was first and last seen.
 
@@ -49,7 +48,7 @@ def new_releases(
         report = CallReport(client)
         polls = [client.new_releases(market) for market in spotify.markets]
     sightings = pl.concat([poll.frame for poll in polls])
-    with database.engine().begin() as connection:
+    with warehouse.engine.begin() as connection:
         upsert_sightings(connection, sightings, seen_at)
         for poll in polls:
             record_set_aside(connection, NEW_RELEASES.to_user_string(), poll.set_aside, seen_at)
@@ -100,20 +99,20 @@ def new_releases(
     retry_policy=RETRIES,
 )
 def releases_and_tracks(
-    context: dg.AssetExecutionContext, spotify: Spotify, database: WarehouseDatabase, clock: Clock
+    context: dg.AssetExecutionContext, spotify: Spotify, warehouse: Warehouse, clock: Clock
 ) -> Iterator[dg.Output[pl.DataFrame]]:
     """Fetch the albums of the run with all their tracks: one step for both, since one answer holds both."""
     album_ids = album_ids_of_run(context)
     with spotify_failures():
         report = CallReport(spotify.client())
-        batches = _fetch_albums(context, spotify, database, album_ids)
+        batches = _fetch_albums(context, spotify, warehouse, album_ids)
     fetched_at = clock.now()
     frames = {
         "releases": pl.concat([batch.releases for batch in batches]),
         "tracks": pl.concat([batch.tracks for batch in batches]),
     }
     set_aside = [item for batch in batches for item in batch.set_aside]
-    with database.engine().begin() as connection:
+    with warehouse.engine.begin() as connection:
         record_set_aside(connection, RELEASES.to_user_string(), set_aside, fetched_at)
     metadata: dict[str, Any] = {"set_aside": len(set_aside), **report.metadata()}
     for name in sorted(key.path[-1] for key in context.selected_asset_keys):
@@ -123,9 +122,9 @@ def releases_and_tracks(
 
 
 def _fetch_albums(
-    context: dg.AssetExecutionContext, spotify: Spotify, database: WarehouseDatabase, album_ids: Sequence[str]
+    context: dg.AssetExecutionContext, spotify: Spotify, warehouse: Warehouse, album_ids: Sequence[str]
 ) -> list[AlbumBatch]:
-    with database.engine().connect() as connection:
+    with warehouse.engine.connect() as connection:
         grouped = albums_by_market(connection, album_ids, spotify.markets)
     client = spotify.client()
     context.log.info("Fetching %d albums", len(album_ids))

@@ -9,10 +9,9 @@ import dagster as dg
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES, OWNERS, RELEASES, TRACKS
 from spotify_assets.assets.table_metadata import table_metadata
-from spotify_assets.resources import Clock
+from spotify_assets.resources import Clock, Warehouse
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.marts import rebuild
-from spotify_assets.warehouse.resource import WarehouseDatabase
 
 _INPUTS: dict[str, Sequence[dg.AssetKey]] = {
     "track_catalog": [RELEASES, TRACKS, AUDIO_FEATURES, TRACK_DETAILS, POPULARITY_SNAPSHOTS, ARTISTS],
@@ -41,8 +40,8 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         description=f"{table.comment}\n\n```sql\n{sql}\n```",
         metadata=table_metadata(table),
     )
-    def mart(database: WarehouseDatabase, clock: Clock) -> dg.MaterializeResult[None]:
-        build = rebuild(database.engine(), table, sql, {"as_of": clock.now()})
+    def mart(warehouse: Warehouse, clock: Clock) -> dg.MaterializeResult[None]:
+        build = rebuild(warehouse.engine, table, sql, {"as_of": clock.now()})
         return dg.MaterializeResult(metadata={"dagster/row_count": build.rows, "seconds": build.seconds})
 
     return mart

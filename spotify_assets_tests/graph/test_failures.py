@@ -108,7 +108,7 @@ def test_a_key_that_talks_to_a_sandbox_is_found_out_by_the_answer(
 
 
 def test_no_secret_reaches_an_event(start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = start_graph(faults=["status=500/html:on=albums"])
+    graph = start_graph(faults=["status=400/html:on=albums"])
     monkeypatch.setenv("SPOTIPY_CLIENT_ID", "hush-id")
     monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", "hush-secret")
     monkeypatch.delenv("SPOTIFY_SANDBOX")

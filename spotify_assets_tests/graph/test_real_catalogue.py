@@ -23,7 +23,9 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def loaded(start_graph: StartGraph, tmp_path: Path) -> Graph:
-    graph = start_graph(catalogue=write_catalogue(CATALOGUE, tmp_path / "catalogue.json"))
+    catalogue = tmp_path / "catalogue.json"
+    write_catalogue(CATALOGUE, catalogue)
+    graph = start_graph(catalogue=catalogue)
     outcome = graph.load_everything()
     assert outcome.failures == []
     return graph
