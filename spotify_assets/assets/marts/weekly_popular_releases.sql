@@ -156,7 +156,7 @@ standings as (
             when value_mean is not null
                 then row_number() over (
                     partition by measure, week_start
-                    order by value_mean desc nulls last, value_max desc nulls last, album_id asc
+                    order by value_mean desc nulls last, value_max desc nulls last, album_id collate "C" asc
                 )
         end as rank
     from listings
