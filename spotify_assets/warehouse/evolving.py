@@ -41,7 +41,7 @@ def refuse_unstorable(frame: pl.DataFrame, table: TableAddress) -> None:
             raise FrameDoesNotFitError(f"Column {name!r} of the frame for {table}: {error}") from error
 
 
-def is_ready(frame: pl.DataFrame, columns: dict[str, StoredColumn]) -> bool:
+def is_ready(frame: pl.DataFrame, table: TableAddress, columns: dict[str, StoredColumn]) -> bool:
     """True when a table of these columns takes the frame as it is."""
     if not columns:
         return False
@@ -50,7 +50,8 @@ def is_ready(frame: pl.DataFrame, columns: dict[str, StoredColumn]) -> bool:
         if has_nulls and not stored.nullable:
             return False
     return all(
-        name in columns and merged_or_refused(columns[name], frame.get_column(name)) == _kept(columns[name])
+        name in columns
+        and merged_or_refused(table, columns[name], frame.get_column(name)) == _kept(columns[name])
         for name in frame.columns
     )
 
@@ -73,7 +74,9 @@ def evolve(
     connection.execute(text("set local lock_timeout = 0"))
 
 
-def merged_or_refused(stored: StoredColumn, values: pl.Series) -> tuple[str, pl.DataType]:
+def merged_or_refused(
+    table: TableAddress, stored: StoredColumn, values: pl.Series
+) -> tuple[str, pl.DataType]:
     """Type and dtype of a column that holds what it has and the new values.
 
     Raises:
@@ -85,9 +88,9 @@ def merged_or_refused(stored: StoredColumn, values: pl.Series) -> tuple[str, pl.
         kind = stored.type if dtype == stored.dtype else postgres_type(dtype)
     except (CannotMergeError, UnsupportedTypeError) as error:
         raise FrameDoesNotFitError(
-            f"Column {values.name!r} is {stored.type} (read as {stored.dtype}) and the frame has {values.dtype}: "
-            f"that changes its meaning, so it is not done unasked. Cast the frame, or run: "
-            f'alter table ... alter column "{values.name}" type {_type_or_text(values.dtype)} using ...'
+            f"Column {values.name!r} of {table} is {stored.type} (read as {stored.dtype}) and the frame has "
+            f"{values.dtype}: that changes its meaning, so it is not done unasked. Cast the frame, or run: "
+            f'alter table {table} alter column "{values.name}" type {_type_or_text(values.dtype)} using ...'
         ) from error
     if kind.startswith("character") and isinstance(values.dtype, pl.String):
         longest = values.str.len_chars().max()
@@ -149,7 +152,7 @@ def _widen(
             kind, schema[name] = postgres_type(values.dtype), values.dtype
             _alter(connection, table, sql.SQL("add column {} {}").format(sql.Identifier(name), _type(kind)))
         else:
-            kind, schema[name] = merged_or_refused(stored, values)
+            kind, schema[name] = merged_or_refused(table, stored, values)
             _change_type(connection, table, stored, kind)
     for name, stored in columns.items():
         has_nulls = name not in frame.columns or frame.get_column(name).null_count() > 0

@@ -106,7 +106,7 @@ def _prepare(
         if not columns:
             raise FrameDoesNotFitError(f"There is no table {table}: run `spotify-assets database migrate`")
         return columns
-    if is_ready(frame, columns):
+    if is_ready(frame, table, columns):
         return columns
     # Never from the shared lock to the exclusive one: two runs that both try would wait for each other.
     connection.rollback()

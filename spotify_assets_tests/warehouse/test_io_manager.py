@@ -152,9 +152,9 @@ def test_an_unpartitioned_asset_replaces_its_whole_table(run: Run, engine: Engin
     assert metadata["dagster/table_name"].value == "music.charts"
     assert metadata["bytes"].value == 2
     assert metadata["sample"].value == "| place |\n| --- |\n| 0 |"
-    assert [(column.name, column.type) for column in metadata["dagster/column_schema"].value.columns] == [
-        ("place", "bigint")
-    ]
+    schema = metadata["dagster/column_schema"].value
+    assert isinstance(schema, dg.TableSchema)
+    assert [(column.name, column.type) for column in schema.columns] == [("place", "bigint")]
 
 
 def test_a_key_of_one_part_lives_in_schema_public(run: Run, engine: Engine) -> None:
