@@ -282,6 +282,12 @@ def test_entries_left_out_of_a_page_do_not_shift_the_next(api: FakeApi, client: 
     assert client.new_releases("US").frame["position"].to_list() == [1, 51]
 
 
+@pytest.mark.parametrize("limit", [0, -1, 1, 2, 51, None, "2", True])
+def test_a_page_that_misstates_its_limit_neither_repeats_nor_skips(limit: object) -> None:
+    page_read = batches.read_page({"items": [{}, {}], "limit": limit, "total": 9}, 4, "albums")
+    assert page_read.next_offset == 6
+
+
 def test_pages_that_never_end_are_an_error(
     api: FakeApi, client: SpotifyClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -588,7 +588,11 @@ def test_the_first_error_cancels_what_has_not_started(api: FakeApi, make_client:
 def test_the_first_error_ends_the_waits_of_the_others(api: FakeApi, make_client: MakeClient) -> None:
     """A batch that has failed must not sit out another thread's 429."""
 
+    both_sent = threading.Barrier(2)
+
     def reply(request: Seen) -> Answer:
+        # A batch that is sent after the 429 would wait as well, and fail only then.
+        both_sent.wait(10)
         if "artist0" in request.ids:
             return error_answer(429, Retry_After="59")
         while not client.calls.rate_limited:
@@ -599,6 +603,7 @@ def test_the_first_error_ends_the_waits_of_the_others(api: FakeApi, make_client:
     client = make_client(sleep=None, time=time.time, threads=2)
     with pytest.raises(BadRequestError):
         client.artists([f"artist{n}" for n in range(100)])
+    assert len(api.seen(ARTISTS)) == 2
 
 
 def test_a_client_can_be_used_again_after_an_error(api: FakeApi, client: SpotifyClient) -> None:
