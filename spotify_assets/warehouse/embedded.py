@@ -211,12 +211,11 @@ class EmbeddedPostgres:
 
     def _answering(self, ground: _Ground) -> ServerAddress | None:
         """The address, when the server of this folder answers there. A pid alone proves nothing."""
-        if not (ground.port.exists() and ground.password.exists()):
+        port = _remembered_port(ground.port)
+        if not port or not ground.password.exists():
             return None
-        address = ServerAddress(
-            port=int(ground.port.read_text() or 0), password=ground.password.read_text().strip()
-        )
-        return address if address.port and _serves(address, ground.data) else None
+        address = ServerAddress(port=port, password=ground.password.read_text().strip())
+        return address if _serves(address, ground.data) else None
 
     def _launch(self, ground: _Ground, account: Account) -> ServerAddress:
         if postmaster_pid(ground.data) is None:
@@ -237,7 +236,7 @@ class EmbeddedPostgres:
     ) -> ServerAddress | None:
         _rotate(ground.log)
         for _ in range(_PORT_ATTEMPTS):
-            port = _free_port(ground.port)
+            port = _free_port(_remembered_port(ground.port))
             _write_private(ground.port, f"{port}\n", account)
             logged = ground.log.stat().st_size if ground.log.exists() else 0
             settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": port}.items()]
@@ -362,11 +361,18 @@ def _ensure_database(address: ServerAddress) -> None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(address.database)))
 
 
-def _free_port(remembered: Path) -> int:
+def _remembered_port(path: Path) -> int:
+    """The port of the last start; 0 when there was none, or the file was cut short."""
+    text = path.read_text().strip() if path.exists() else ""
+    return int(text) if text.isdigit() else 0
+
+
+def _free_port(last: int) -> int:
     """The port of the last start if it is still free, so that addresses outlive a restart; else any free one."""
-    last = remembered.read_text().strip() if remembered.exists() else ""
-    for port in (int(last) if last.isdigit() else 0, 0):
+    for port in (last, 0):
         with socket.socket() as probe:
+            # As the server does: connections that were closed a moment ago do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:

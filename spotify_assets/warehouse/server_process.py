@@ -71,17 +71,17 @@ def server_account(folder: Path) -> Account:
     uid = os.geteuid()
     if uid == 0:
         owner = folder.stat().st_uid
-        entry = pwd.getpwuid(owner) if owner != 0 else pwd.getpwnam("nobody")
+        entry = _entry_of(owner) if owner != 0 else pwd.getpwnam("nobody")
     else:
-        entry = _own_entry(uid)
+        entry = _entry_of(uid)
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def _own_entry(uid: int) -> pwd.struct_passwd:
+def _entry_of(uid: int) -> pwd.struct_passwd:
     try:
         return pwd.getpwuid(uid)
     except KeyError:
-        # Containers run under ids that no passwd file knows; initdb wants a name only when none is given.
+        # Containers may run under ids that no passwd file knows: initdb then says so, in its own words.
         return pwd.struct_passwd((str(uid), "x", uid, os.getegid(), "", "/", "/bin/sh"))
 
 
