@@ -197,7 +197,11 @@ def test_a_backend_killed_with_kill_9_is_waited_for_while_the_server_recovers(ho
         assert answer(server.start()) == "spotify_assets"
 
 
-@pytest.mark.parametrize("content", ["", "\n", "1\n", "not a pid\n", f"{os.getpid()}\n/somewhere\n"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "\n", "1\n", "not a pid\n", f"{os.getpid()}\n/somewhere\n"],
+    ids=["empty", "cut short", "init", "text", "another program"],
+)
 def test_a_stale_pid_file_does_not_keep_the_server_from_starting(home: Path, content: str) -> None:
     """After a reboot the pid is another program's; after a full disk the file is cut short."""
     with EmbeddedPostgres(home) as server:
