@@ -418,3 +418,25 @@ def test_a_folder_of_another_user_is_refused_to_a_plain_user_with_a_way_on(open_
     with holder(home, BECOME_PLAIN) as process:
         _, complaint = process.communicate()
     assert "run as the user who made it, or set SPOTIFY_ASSETS_HOME" in complaint
+
+
+def test_ctrl_c_in_one_users_terminal_leaves_the_server_to_the_others(home: Path) -> None:
+    with EmbeddedPostgres(home) as server:
+        with holder(home, "import os; os.setpgid(0, 0)\n") as process:
+            port_of(process)
+            pid = postmaster_pid(home / "data")
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+        assert postmaster_pid(home / "data") == pid
+        assert answer(server.start()) == "spotify_assets"
+
+
+def test_the_user_that_started_the_server_may_be_interrupted_too(home: Path) -> None:
+    with holder(home, "import os; os.setpgid(0, 0)\n") as starter:
+        port_of(starter)
+        with EmbeddedPostgres(home) as server:
+            address = server.start()
+            os.killpg(starter.pid, signal.SIGINT)
+            starter.wait()
+            assert answer(address) == "spotify_assets"
+    wait_until(lambda: is_stopped(home))

@@ -283,3 +283,31 @@ def test_no_error_and_no_repr_shows_the_password(empty_database_url: URL) -> Non
     with pytest.raises(Exception, match="nowhere") as caught:
         manager.load_input(dg.build_input_context(asset_key=dg.AssetKey(["music", "songs"])))
     assert password not in f"{caught.value!r}{caught.value.__cause__!r}"
+
+
+def test_one_partition_of_an_asset_can_be_loaded_outside_a_run(
+    run: Run, instance: dg.DagsterInstance, empty_database_url: URL
+) -> None:
+    asset = songs(two_songs_each(1))
+    run(asset, span=("d", "c"))
+    definitions = dg.Definitions(assets=[asset], resources={"io_manager": io_manager(empty_database_url)})
+    frame = definitions.load_asset_value(
+        ["music", "songs"], python_type=pl.DataFrame, partition_key="b", instance=instance
+    )
+    assert_frame_equal(frame.sort("song"), two_songs_each(1)(["b"]))
+
+
+def test_a_value_that_the_table_forbids_leaves_the_old_rows(run: Run, engine: Engine) -> None:
+    popularity = iter([40, 101])
+    asset = songs(lambda _: details("a", popularity=next(popularity)), ["spotify", "track_details"])
+    run(asset, partition_key="a")
+    with pytest.raises(Exception, match="track_details_popularity_check"):
+        run(asset, partition_key="a")
+    assert stored(engine, "select popularity from spotify.track_details") == [(40,)]
+
+
+def test_columns_of_a_declared_table_that_the_frame_leaves_out_are_named_in_the_metadata(run: Run) -> None:
+    asset = songs(lambda _: details("a").drop("isrc"), ["spotify", "track_details"])
+    result = run(asset, partition_key="a")
+    metadata = result.asset_materializations_for_node("spotify__track_details")[0].metadata
+    assert metadata["columns left null"].value == "isrc"
