@@ -47,7 +47,11 @@ class Outcome:
 
 
 def materialize_everything(instance: dg.DagsterInstance, say: Say) -> Outcome:
-    """Poll for new releases, load every album that is missing, and build the marts."""
+    """Poll for new releases, load every album that is missing, and build the marts.
+
+    Raises:
+        KeyboardInterrupt: also where Dagster caught it; the run under way is recorded as canceled.
+    """
     outcome = Outcome()
     say("Asking for new releases")
     _run(instance, poll_new_releases.name, {}, outcome, say)
@@ -80,6 +84,9 @@ def _run(
     result = job.execute_in_process(
         run_config=_QUIET, instance=instance, tags={**tags, **_LOCATION}, run_id=run_id, raise_on_error=False
     )
+    # Dagster takes an interrupt during a run for the run's own, records it as canceled, and returns.
+    if (run := instance.get_run_by_id(run_id)) and run.status == dg.DagsterRunStatus.CANCELED:
+        raise KeyboardInterrupt
     if not result.success and not listener.failed_steps:
         outcome.failures.append(f"Run {run_id} of {job_name} failed before its first step; its log says why.")
 
