@@ -133,11 +133,13 @@ def _delete(
 
 
 def partition_condition(column: StoredColumn, keys: sql.Composable) -> sql.Composed:
-    """Rows of the partitions in `keys`, an array of text; the column's own type decides, so its index serves."""
-    return sql.SQL("{} = any({}::text[]::{}[])").format(
-        sql.Identifier(column.name),
-        keys,
-        sql.SQL(column.type),
+    """Rows of the partitions in `keys`, an array of text; in the column's own type, so that its index serves.
+
+    A sub-select, not `= any(...)`: the cast of an array is worked out anew for every row there, which took
+    a second for a thousand keys and 12,000 rows.
+    """
+    return sql.SQL("{} in (select key::{} from unnest({}::text[]) as keys (key))").format(
+        sql.Identifier(column.name), sql.SQL(column.type), keys
     )
 
 
