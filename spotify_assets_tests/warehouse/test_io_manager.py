@@ -294,6 +294,7 @@ def test_one_partition_of_an_asset_can_be_loaded_outside_a_run(
     frame = definitions.load_asset_value(
         ["music", "songs"], python_type=pl.DataFrame, partition_key="b", instance=instance
     )
+    assert isinstance(frame, pl.DataFrame)
     assert_frame_equal(frame.sort("song"), two_songs_each(1)(["b"]))
 
 
@@ -311,3 +312,22 @@ def test_columns_of_a_declared_table_that_the_frame_leaves_out_are_named_in_the_
     result = run(asset, partition_key="a")
     metadata = result.asset_materializations_for_node("spotify__track_details")[0].metadata
     assert metadata["columns left null"].value == "isrc"
+
+
+def test_partitions_may_be_days_in_a_date_column(run: Run, engine: Engine) -> None:
+    """The key is text, the column a date: compared in the column's type, so that its index serves."""
+
+    @dg.asset(
+        key_prefix=["music"],
+        partitions_def=dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-05"),
+        metadata={"partition_expr": "day"},
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def plays(context: dg.AssetExecutionContext) -> pl.DataFrame:
+        days = pl.Series("day", list(context.partition_keys)).str.to_date()
+        return pl.DataFrame({"day": days, "run": [context.run.run_id] * len(days)})
+
+    first = run(plays, span=("2026-01-01", "2026-01-03"))
+    second = run(plays, span=("2026-01-02", "2026-01-02"))
+    runs = [row[0] for row in stored(engine, "select run from music.plays order by day")]
+    assert runs == [first.run_id, second.run_id, first.run_id]
