@@ -19,8 +19,8 @@ def main() -> None:
     header = f"""# Benchmark results
 
 Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, Python {platform.python_version()},
-{platform.system()} {platform.machine()}, embedded Postgres 18. Read ratios rather than seconds: they were taken in one run
-on one machine.
+{platform.system()} {platform.machine()}, embedded Postgres 18. Read ratios rather than seconds: they were taken in one
+run on one machine.
 """
     RESULTS.write_text("\n".join([header, *sections]), encoding="utf-8")
     print(f"Written: {RESULTS}")

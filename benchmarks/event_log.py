@@ -79,8 +79,8 @@ def _run_job(storage: str) -> float:
         chosen = WarehouseDagsterStorage.from_config_value(None, {})
     with tempfile.TemporaryDirectory() as folder:
         instance = dg.DagsterInstance.local_temp(folder)
-        instance._run_storage = chosen.run_storage  # noqa: SLF001 -- the storages are what is compared
-        instance._event_storage = chosen.event_log_storage  # noqa: SLF001 -- same
+        instance._run_storage = chosen.run_storage
+        instance._event_storage = chosen.event_log_storage
         for attached in (chosen.run_storage, chosen.event_log_storage):
             attached.register_instance(instance)
         keys = [f"album{number:04}" for number in range(PARTITIONS)]

@@ -13,7 +13,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 class Phases:
@@ -23,12 +26,13 @@ class Phases:
         self.seconds: dict[str, float] = defaultdict(float)
         self._inside: list[float] = []
 
-    def wrap(self, owner: Any, name: str, phase: str) -> None:
+    def wrap(self, owner: object, name: str, phase: str) -> None:
         """Count the time in `owner.name` as `phase`."""
-        inner: Callable[..., Any] = getattr(owner, name)
+        setattr(owner, name, self._timed(getattr(owner, name), phase))
 
+    def _timed(self, inner: Callable[Arguments, Result], phase: str) -> Callable[Arguments, Result]:
         @wraps(inner)
-        def timed(*args: Any, **kwargs: Any) -> Any:
+        def timed(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
             self._inside.append(0.0)
             started = time.perf_counter()
             try:
@@ -39,7 +43,7 @@ class Phases:
                 if self._inside:
                     self._inside[-1] += whole
 
-        setattr(owner, name, timed)
+        return timed
 
 
 def main(process_started: float) -> None:

@@ -8,6 +8,7 @@ One call an album, two calls a track, one after the other over one kept-alive co
 import json
 import sys
 import time
+from typing import Any
 
 import pandas as pd
 import requests
@@ -27,12 +28,13 @@ def main(api_url: str, accounts_url: str, database_url: str) -> None:
     session.headers["Authorization"] = f"Bearer {token}"
     calls = 1
 
-    def get(path: str) -> dict:
+    def get(path: str) -> dict[str, Any]:
         nonlocal calls
         calls += 1
         answer = session.get(f"{api_url}{path}", timeout=30)
         answer.raise_for_status()
-        return answer.json()
+        body: dict[str, Any] = answer.json()
+        return body
 
     new_releases, offset = [], 0
     while True:

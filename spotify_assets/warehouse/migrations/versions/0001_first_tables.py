@@ -528,6 +528,7 @@ def upgrade() -> None:
         sa.CheckConstraint("valence between 0 and 1", name=op.f("audio_features_valence_check")),
         sa.PrimaryKeyConstraint("album_id", "track_id", name=op.f("audio_features_pkey")),
         schema="spotify",
+        postgresql_with={"autovacuum_vacuum_scale_factor": 0.05},
         comment="One row per track, also where there are no features: absence is a fact.",
     )
     op.create_index(
@@ -673,6 +674,7 @@ def upgrade() -> None:
         sa.CheckConstraint("total_tracks >= 0", name=op.f("releases_total_tracks_check")),
         sa.PrimaryKeyConstraint("album_id", name=op.f("releases_pkey")),
         schema="spotify",
+        postgresql_with={"autovacuum_vacuum_scale_factor": 0.05},
         comment="One row per album.",
     )
     op.create_table(
@@ -692,6 +694,7 @@ def upgrade() -> None:
         sa.CheckConstraint("popularity between 0 and 100", name=op.f("track_details_popularity_check")),
         sa.PrimaryKeyConstraint("album_id", "track_id", name=op.f("track_details_pkey")),
         schema="spotify",
+        postgresql_with={"autovacuum_vacuum_scale_factor": 0.05},
         comment="One row per track with its popularity at fetched_at.",
     )
     op.create_index(
@@ -734,6 +737,7 @@ def upgrade() -> None:
         sa.CheckConstraint("track_number >= 0", name=op.f("tracks_track_number_check")),
         sa.PrimaryKeyConstraint("album_id", "track_id", name=op.f("tracks_pkey")),
         schema="spotify",
+        postgresql_with={"autovacuum_vacuum_scale_factor": 0.05},
         comment="One row per track of an album.",
     )
     op.create_index(op.f("tracks_track_id_idx"), "tracks", ["track_id"], unique=False, schema="spotify")
