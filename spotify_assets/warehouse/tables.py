@@ -47,7 +47,7 @@ UNIT_INTERVAL_FEATURES = (
 
 _Type = TypeEngine[Any] | type[TypeEngine[Any]]
 _TextArray = ARRAY(Text)
-# Partitions are replaced by delete and insert: at Postgres' default of 0.2 the dead rows of a fifth of the table pile up.
+# Partitions are replaced by delete and insert: at the default of 0.2, a fifth of the table may be dead rows.
 _REPLACED_OFTEN = {"autovacuum_vacuum_scale_factor": 0.05}
 _Timestamp = DateTime(timezone=True)
 
