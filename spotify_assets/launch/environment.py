@@ -57,8 +57,8 @@ def _dagster_home(home: Path) -> Path:
 
 
 def instance_configuration() -> Path:
-    """The project's dagster.yaml."""
-    return Path(__file__).parents[2] / "dagster.yaml"
+    """The project's dagster.yaml: a link beside this file in a clone, its content in an installed wheel."""
+    return Path(__file__).with_name("dagster.yaml")
 
 
 def apply_environment(folder: Path) -> tuple[Settings, list[str]]:
