@@ -186,7 +186,8 @@ class EmbeddedPostgres:
             folder = Path(location.read_text(encoding="utf-8").strip())
             if folder.is_dir():
                 return _Ground(folder)
-        elif account.reaches(self.directory):
+        elif (self.directory / "data").exists() or account.reaches(self.directory):
+            # A cluster that is there was reached once: only a new one is placed.
             return _Ground(self.directory)
         return _Ground(self._place_elsewhere(account, location))
 

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,14 @@ from pathlib import Path
 from typing import Any
 
 _POLL = 0.02
+
+# Becomes another user, then the command. Its own program, because subprocess' `user=` forks, and with that runs the
+# fork handlers of whatever is loaded: in Dagster's code server, which serves gRPC, the child died of SIGSEGV in a part
+# of the starts. Without `user=` subprocess uses vfork, which runs none.
+_BECOME = (
+    "import os, sys; uid, gid = map(int, sys.argv[1:3]); os.setgroups([]); os.setgid(gid); os.setuid(uid);"
+    " os.execvp(sys.argv[3], sys.argv[3:])"
+)
 
 
 @dataclass(frozen=True)
@@ -25,17 +34,16 @@ class Account:
 
     def run(self, command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401 -- handed on to subprocess.run
         """Run a command as this account and wait for it; its output is captured as text."""
-        switch: dict[str, Any] = {}
+        become: list[str] = []
         if os.geteuid() != self.uid:
-            switch = {"user": self.uid, "group": self.gid, "extra_groups": []}
+            become = [sys.executable, "-I", "-S", "-c", _BECOME, str(self.uid), str(self.gid)]
         return subprocess.run(  # noqa: S603 -- programs of this package and of the chosen PostgreSQL
-            [str(part) for part in command],
+            [*become, *(str(part) for part in command)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
-            **switch,
             **options,
         )
 
@@ -56,9 +64,18 @@ class Account:
         return int(started.stdout)
 
     def reaches(self, path: Path) -> bool:
-        """True when this account can read `path` (and enter it, where it is a folder)."""
+        """True when this account can read `path` (and enter it, where it is a folder).
+
+        Raises:
+            OSError: it could not be found out. Taken for a no, a database would be made anew elsewhere.
+        """
         probe = 'test -r "$0" && { test ! -d "$0" || test -x "$0"; }'
-        return self.run(["/bin/sh", "-c", probe, path], cwd="/").returncode == 0
+        asked = self.run(["/bin/sh", "-c", probe, path], cwd="/")
+        if asked.returncode not in (0, 1):
+            raise OSError(
+                f"Whether {self.name} reaches {path} is unknown ({asked.returncode}): {asked.stderr}"
+            )
+        return asked.returncode == 0
 
     def own(self, path: Path) -> None:
         """Give one file or folder of ours to this account; nothing to do unless we are root."""

@@ -1,6 +1,7 @@
 """`spotify-assets up`: the UI, the daemon with its sensor, and how they end."""
 
 import json
+import shutil
 import socket
 import subprocess
 import time
@@ -96,6 +97,7 @@ def served() -> Iterator[Served]:
         finally:
             if process.poll() is None:
                 interrupt(process)
+            shutil.rmtree(clone.folder)
 
 
 def test_the_ui_shows_the_graph_with_descriptions_kinds_and_column_schemas(served: Served) -> None:

@@ -440,3 +440,21 @@ def test_the_user_that_started_the_server_may_be_interrupted_too(home: Path) -> 
             starter.wait()
             assert answer(address) == "spotify_assets"
     wait_until(lambda: is_stopped(home))
+
+
+# Kills every child of a fork, as gRPC's handlers now and then do in Dagster's code server. glibc only.
+DEADLY_FORKS = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.__register_atfork(None, None, ctypes.cast(libc.abort, ctypes.c_void_p), None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="registers a fork handler in glibc")
+def test_a_process_whose_forks_die_starts_the_server_where_any_other_finds_it(home: Path) -> None:
+    """A probe killed by SIGSEGV was taken for "not reachable", and a second, empty database was made elsewhere."""
+    with holder(home, before=DEADLY_FORKS) as process:
+        port = port_of(process)
+        assert not (home / "location").exists()
+        with EmbeddedPostgres(home) as server:
+            assert server.start().port == port
