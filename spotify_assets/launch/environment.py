@@ -5,7 +5,7 @@ import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from spotify_assets.settings import Settings, load_settings
+from spotify_assets.settings import Settings, SettingsError, load_settings
 
 _SANDBOX_LINES = """\
 # Written because no Spotify credentials were set: the sandbox API, with its synthetic catalogue, is used.
@@ -26,6 +26,9 @@ def prepare_environment(environ: MutableMapping[str, str], folder: Path) -> tupl
 
     Returns:
         The settings as they now are, and sentences that tell the user what was done.
+
+    Raises:
+        SettingsError: a variable cannot be used, or no source is chosen and `.env` cannot be written.
     """
     notes = _choose_source(environ, folder)
     settings = load_settings(environ, folder)
@@ -42,11 +45,21 @@ def _choose_source(environ: MutableMapping[str, str], folder: Path) -> list[str]
         return ["SPOTIFY_SANDBOX=1 is set: the sandbox API is used, and your Spotify credentials are not."]
     if settings.uses_sandbox or settings.has_credentials:
         return []
-    env_file = folder / ".env"
+    try:
+        _append(folder / ".env", _SANDBOX_LINES)
+    except OSError as error:
+        # The container image, whose file system is read-only.
+        raise SettingsError(
+            "No Spotify credentials: set SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET, or SPOTIFY_SANDBOX=1 for the"
+            f" sandbox API ({folder / '.env'} cannot be written: {error.strerror})."
+        ) from error
+    return ["No Spotify credentials found: using the sandbox API. SPOTIFY_SANDBOX=1 was written to .env."]
+
+
+def _append(env_file: Path, lines: str) -> None:
     before = env_file.read_text(encoding="utf-8") if env_file.exists() else ""
     separator = "" if not before or before.endswith("\n") else "\n"
-    env_file.write_text(before + separator + _SANDBOX_LINES, encoding="utf-8")
-    return ["No Spotify credentials found: using the sandbox API. SPOTIFY_SANDBOX=1 was written to .env."]
+    env_file.write_text(before + separator + lines, encoding="utf-8")
 
 
 def _dagster_home(home: Path) -> Path:
