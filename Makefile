@@ -26,7 +26,7 @@ lint: dev ## Lint, types, SQL lint
 	$(BIN)/sqlfluff lint spotify_assets
 
 test: lint ## Lint, types, SQL lint and the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: dev ## Run the benchmarks; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

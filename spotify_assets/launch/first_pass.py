@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.events import DagsterEvent
 from dagster._core.events.log import EventLogEntry
+from dagster_shared.error import SerializableErrorInfo
 
 from spotify_assets.automation import (
     MARTS_ASSETS,
@@ -84,8 +85,9 @@ def _run(
     result = job.execute_in_process(
         run_config=_QUIET, instance=instance, tags={**tags, **_LOCATION}, run_id=run_id, raise_on_error=False
     )
-    # Dagster takes an interrupt during a run for the run's own, records it as canceled, and returns.
-    if (run := instance.get_run_by_id(run_id)) and run.status == dg.DagsterRunStatus.CANCELED:
+    # Dagster takes an interrupt for the run's own, records the run as canceled or failed, and returns.
+    run = instance.get_run_by_id(run_id)
+    if listener.interrupted or (run and run.status == dg.DagsterRunStatus.CANCELED):
         raise KeyboardInterrupt
     if not result.success and not listener.failed_steps:
         outcome.failures.append(f"Run {run_id} of {job_name} failed before its first step; its log says why.")
@@ -101,13 +103,20 @@ class _Listener:
         self._counted: set[tuple[str, dg.AssetKey]] = set()
         self._is_check: set[str] = set()
         self.failed_steps: set[str] = set()
+        self.interrupted = False
 
     def __call__(self, entry: EventLogEntry) -> None:
         event = entry.dagster_event
-        if event is None or event.step_key is None:
+        if event is None:
             return
+        self.interrupted |= _is_interrupt(getattr(event.event_specific_data, "error", None))
+        if event.step_key is not None and not self.interrupted:
+            self._follow_step(event, entry.timestamp)
+
+    def _follow_step(self, event: DagsterEvent, timestamp: float) -> None:
+        step_key = str(event.step_key)
         if event.is_step_start:
-            self._started[event.step_key] = entry.timestamp
+            self._started[step_key] = timestamp
         elif event.is_step_materialization:
             self._add_calls(event)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
@@ -115,7 +124,7 @@ class _Listener:
         elif event.is_step_failure:
             self._note_failure(event)
         elif event.is_step_success:
-            self._note_success(event.step_key, entry.timestamp)
+            self._note_success(step_key, timestamp)
 
     def _add_calls(self, event: DagsterEvent) -> None:
         # Each partition of a range repeats the metadata of its step.
@@ -152,3 +161,12 @@ class _Listener:
         self._outcome.seconds_by_step[step_key] = self._outcome.seconds_by_step.get(step_key, 0) + seconds
         if step_key not in self._is_check:
             self._say(f"  {step_key.removeprefix('spotify__').replace('__', '/')} ({seconds:.1f} s)")
+
+
+def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
+    """True where the error, or one behind it, is Ctrl-C or SIGTERM."""
+    if error is None:
+        return False
+    if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+        return True
+    return _is_interrupt(error.cause) or _is_interrupt(error.context)

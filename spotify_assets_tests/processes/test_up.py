@@ -16,9 +16,7 @@ import pytest
 from spotify_assets.sandbox.server import SandboxServer
 from spotify_assets_tests.processes.conftest import Clone, interrupt, make_clone
 
-# One served system for all tests of this file, on one worker.
-pytestmark = pytest.mark.xdist_group("up")
-
+# One served system for all tests of this file: `make test` keeps the tests of a file on one worker.
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "spotify_assets"}
 
 
