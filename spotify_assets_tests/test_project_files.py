@@ -26,8 +26,10 @@ def locked(name: str) -> set[tuple[str, str]]:
 def tracked(*folders: str) -> list[str]:
     if not (REPOSITORY / ".git").exists():
         pytest.skip("not a git clone: which files belong to the project is not known")
+    # Git refuses a clone of another user's, which is what a container with a mounted clone sees.
+    git = ["git", "-c", f"safe.directory={REPOSITORY}"]
     listed = subprocess.run(
-        ["git", "ls-files", "-z", *folders], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        [*git, "ls-files", "-z", *folders], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     return [name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).exists()]
 
