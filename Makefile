@@ -31,7 +31,7 @@ test: lint ## Lint, types, SQL lint and the whole test suite
 bench: dev ## Run the benchmarks; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+COMPILE := $(BIN)/uv pip compile pyproject.toml --extra editable --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --custom-compile-command 'make lock' --quiet
 lock: dev ## Compile the lock files anew from pyproject.toml
 	$(COMPILE) --output-file requirements.lock
