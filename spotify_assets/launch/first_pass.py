@@ -27,9 +27,6 @@ Say = Callable[[str], None]
 # The listener says what goes on; the console logger would print every event beside it. The event log has them all.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
-# By this tag the UI shows a run in the timeline of its code location, as it does those it launched itself.
-_LOCATION = {".dagster/repository": "__repository__@spotify_assets"}
-
 
 @dataclass
 class Outcome:
@@ -83,7 +80,7 @@ def _run(
     instance.add_event_listener(run_id, listener)
     job = defs.resolve_job_def(job_name)
     result = job.execute_in_process(
-        run_config=_QUIET, instance=instance, tags={**tags, **_LOCATION}, run_id=run_id, raise_on_error=False
+        run_config=_QUIET, instance=instance, tags=dict(tags), run_id=run_id, raise_on_error=False
     )
     # Dagster takes an interrupt for the run's own, records the run as canceled or failed, and returns.
     run = instance.get_run_by_id(run_id)
