@@ -131,13 +131,13 @@ def track_details(
     code_version="1",
     metadata=table_metadata(tables.popularity_snapshots),
 )
-def popularity_snapshots(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def popularity_snapshots(warehouse: Warehouse, clock: Clock) -> dg.MaterializeResult[None]:
     """History of track popularity, one row per track and UTC day, from track_details after each load.
 
     A re-run on the same day replaces that day; history is never deleted.
     """
     with warehouse.engine.begin() as connection:
-        changed = snapshot_popularity(connection)
+        changed = snapshot_popularity(connection, clock.now().date())
     return dg.MaterializeResult(metadata={"rows_added_or_changed": changed})
 
 

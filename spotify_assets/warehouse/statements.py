@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Protocol
@@ -52,9 +52,9 @@ def artists_to_fetch(connection: Connection, now: datetime) -> list[str]:
     return list(connection.execute(statement("artists_to_fetch"), {"asked_since": asked_since}).scalars())
 
 
-def snapshot_popularity(connection: Connection) -> int:
-    """Add today's track popularity to the history; returns the rows added or changed."""
-    return connection.execute(statement("snapshot_popularity")).rowcount
+def snapshot_popularity(connection: Connection, today: date) -> int:
+    """Add the latest track popularity to the history, up to `today` (UTC); returns the rows added or changed."""
+    return connection.execute(statement("snapshot_popularity"), {"today": today}).rowcount
 
 
 def record_set_aside(

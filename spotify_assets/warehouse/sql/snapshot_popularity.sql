@@ -1,5 +1,7 @@
 -- Adds what track_details now says to the history. A re-run on the same UTC day replaces that day; older days stay.
 -- Details fetched before the newest snapshots (less a day, for runs that cross midnight) are in the history already.
+-- Nothing counts that is dated after :today (UTC): one snapshot of a clock that was wrong would else be the newest, and
+-- keep out every measurement until its day has come.
 insert into spotify.popularity_snapshots as known (track_id, album_id, measured_on, popularity)
 select distinct on (details.track_id, (details.fetched_at at time zone 'UTC')::date)
     details.track_id,
@@ -9,8 +11,11 @@ select distinct on (details.track_id, (details.fetched_at at time zone 'UTC')::d
 from spotify.track_details as details
 where
     details.popularity is not null
-    and details.fetched_at >= (
-        select coalesce(max(newest.measured_on) - 1, '-infinity'::date) from spotify.popularity_snapshots as newest
+    and (details.fetched_at at time zone 'UTC')::date <= :today
+    and details.fetched_at at time zone 'UTC' >= (
+        select coalesce(max(newest.measured_on) - 1, '-infinity'::date)
+        from spotify.popularity_snapshots as newest
+        where newest.measured_on <= :today
     )
 order by
     details.track_id asc,
