@@ -60,7 +60,7 @@ def main(process_started: float) -> None:
     from spotify_assets import checks
     from spotify_assets.assets import enrich, extract, marts
     from spotify_assets.instance.storage import PooledEventLogStorage
-    from spotify_assets.launch.first_pass import materialize_everything
+    from spotify_assets.launch.first_pass import FirstPass
     from spotify_assets.spotify.client import SpotifyClient
     from spotify_assets.warehouse.io_manager import PostgresIOManager
 
@@ -80,7 +80,7 @@ def main(process_started: float) -> None:
     with dg.DagsterInstance.get() as instance:
         phases.seconds["start-up"] = time.time() - process_started
         started = time.perf_counter()
-        outcome = materialize_everything(instance, lambda _: None)
+        outcome = FirstPass(instance, lambda _: None).run()
         in_graph = time.perf_counter() - started
     if not outcome.succeeded:
         sys.exit("; ".join(outcome.failures))

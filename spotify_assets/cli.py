@@ -71,10 +71,13 @@ def up(port: int) -> None:
             _first_pass(settings)
             servers = launched.dagster_servers(folder, settings.home, port)
             click.echo("\nStarting the Dagster UI and the daemon")
-            with launched.running(servers, os.environ, folder):
-                launched.wait_until_ready(f"{address}/server_info", servers)
-                click.echo(f"\n  Dagster UI   {address}\n\nCtrl-C ends everything.")
-                launched.watch(servers)
+            try:
+                with launched.running(servers, os.environ, folder):
+                    launched.wait_until_ready(f"{address}/server_info", servers)
+                    click.echo(f"\n  Dagster UI   {address}\n\nCtrl-C ends everything.")
+                    launched.watch(servers)
+            finally:
+                _end_dead_runs(settings)
     except (launched.AlreadyRunningError, launched.ServerFailedError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -140,16 +143,30 @@ def _migrate(settings: Settings) -> None:
     migrate(_database_url(settings), echo=click.echo)
 
 
+def _end_dead_runs(settings: Settings) -> None:
+    """Runs that the servers worked on ended with them; nothing else would ever say so."""
+    import dagster as dg
+
+    from spotify_assets.launch.dead_runs import end_dead_runs
+
+    with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance, settings.home, is_only_machine=settings.database is None)
+
+
 def _first_pass(settings: Settings) -> bool:
     import dagster as dg
 
-    from spotify_assets.launch.first_pass import materialize_everything
+    from spotify_assets.launch.dead_runs import end_dead_runs, home_tag
+    from spotify_assets.launch.first_pass import FirstPass
     from spotify_assets.launch.summary import summary
     from spotify_assets.warehouse.database import create_engine
 
     started = time.monotonic()
     with dg.DagsterInstance.get() as instance:
-        outcome = materialize_everything(instance, click.echo)
+        ended = end_dead_runs(instance, settings.home, is_only_machine=settings.database is None)
+        if ended:
+            click.echo(f"Ended {ended} run(s) whose process is gone; their albums are loaded again.")
+        outcome = FirstPass(instance, click.echo, home_tag(settings.home)).run()
     for line in summary(create_engine(_database_url(settings)), outcome):
         click.echo(line)
     click.echo(

@@ -5,12 +5,13 @@ import dagster as dg
 from spotify_assets.assets import enrich, extract
 from spotify_assets.assets.marts import MARTS
 from spotify_assets.automation import (
-    build_marts,
     load_albums,
     load_missing_albums,
-    marts_schedule,
     poll_new_releases,
     poll_schedule,
+    refresh_marts,
+    refresh_schedule,
+    run_checks,
 )
 from spotify_assets.checks import CHECKS
 from spotify_assets.resources import Clock, Spotify, Warehouse
@@ -26,9 +27,9 @@ _database = WarehouseDatabase()
 defs = dg.Definitions(
     assets=[*dg.load_assets_from_modules([extract, enrich]), *MARTS],
     asset_checks=CHECKS,
-    jobs=[poll_new_releases, load_albums, build_marts],
+    jobs=[poll_new_releases, load_albums, refresh_marts, run_checks],
     sensors=[load_missing_albums],
-    schedules=[poll_schedule, marts_schedule],
+    schedules=[poll_schedule, refresh_schedule],
     resources={
         "warehouse": Warehouse(database=_database),
         "spotify": Spotify(database=_database),

@@ -42,7 +42,9 @@ class Settings(BaseModel):
     markets: tuple[str, ...] = Field(("US",), validation_alias="SPOTIFY_MARKETS")
     api_url: str = Field("https://api.spotify.com/v1/", validation_alias="SPOTIFY_API_URL")
     accounts_url: str = Field("https://accounts.spotify.com/", validation_alias="SPOTIFY_ACCOUNTS_URL")
-    max_retry_after: float = Field(60.0, ge=0, validation_alias="SPOTIFY_MAX_RETRY_AFTER")
+    max_retry_after: float = Field(
+        60.0, ge=0, le=3600, allow_inf_nan=False, validation_alias="SPOTIFY_MAX_RETRY_AFTER"
+    )
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
     albums_per_run: int = Field(200, ge=1, le=5000, validation_alias="SPOTIFY_ALBUMS_PER_RUN")
     home: Path = Field(Path(".spotify_assets"), validation_alias="SPOTIFY_ASSETS_HOME")
@@ -95,6 +97,15 @@ class Settings(BaseModel):
             missing = "SPOTIPY_CLIENT_ID" if self.client_id is None else "SPOTIPY_CLIENT_SECRET"
             raise ValueError(
                 f"{missing} is missing: set both of SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET, or none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _have_both_addresses_of_a_sandbox_or_none(self) -> Self:
+        given = {"api_url", "accounts_url"} & self.model_fields_set
+        if self.uses_sandbox and len(given) == 1:
+            raise ValueError(
+                "SPOTIFY_SANDBOX=1 with only one of SPOTIFY_API_URL and SPOTIFY_ACCOUNTS_URL: set both, or none"
             )
         return self
 

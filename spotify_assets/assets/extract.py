@@ -12,7 +12,10 @@ from spotify_assets.assets.failures import RETRIES, spotify_failures
 from spotify_assets.assets.table_metadata import partitioned_table_metadata, table_metadata
 from spotify_assets.partitions import album_id, album_ids_of_run, register_albums
 from spotify_assets.resources import Clock, Spotify, Warehouse
-from spotify_assets.spotify.records import AlbumBatch
+from spotify_assets.spotify import records
+from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.errors import BadRequestError, MalformedAnswerError, NotFoundError
+from spotify_assets.spotify.records import AlbumBatch, Batch
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.statements import albums_by_market, record_set_aside, upsert_sightings
 
@@ -46,13 +49,16 @@ def new_releases(
     with spotify_failures():
         client = spotify.client()
         report = CallReport(client)
-        polls = [client.new_releases(market) for market in spotify.markets]
+        polls, refused = _poll(client, spotify.markets)
     sightings = pl.concat([poll.frame for poll in polls])
     with warehouse.engine.begin() as connection:
         upsert_sightings(connection, sightings, seen_at)
         for poll in polls:
             record_set_aside(connection, NEW_RELEASES.to_user_string(), poll.set_aside, seen_at)
     added = register_albums(context.instance, sightings["album_id"].to_list())
+    if refused:
+        # What the other markets listed is recorded by now.
+        raise dg.Failure(f"Markets that could not be polled: {'; '.join(refused)}", allow_retries=False)
     return dg.MaterializeResult(
         metadata={
             "albums_listed": sightings["album_id"].n_unique(),
@@ -62,6 +68,18 @@ def new_releases(
             **report.metadata(),
         }
     )
+
+
+def _poll(client: SpotifyClient, markets: Sequence[str]) -> tuple[list[Batch], list[str]]:
+    """The lists of the markets that can be polled, and for the others what Spotify said."""
+    polls: list[Batch] = [Batch(records.frame(records.SIGHTINGS), ())]
+    refused = []
+    for market in markets:
+        try:
+            polls.append(client.new_releases(market))
+        except (BadRequestError, NotFoundError, MalformedAnswerError) as error:
+            refused.append(f"{market}: {error}")
+    return polls, refused
 
 
 @dg.multi_asset(

@@ -1,14 +1,30 @@
-"""Spotify's errors as Dagster failures that say whether a retry can help."""
+"""Spotify's errors as failures that say whether a retry can help, and why a run failed, for who plans the next."""
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
 
 import dagster as dg
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from spotify_assets.spotify.errors import RateLimitedError, SpotifyError, TransientError
 
 RETRIES = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For steps that call Spotify. It applies to transient failures alone: `spotify_failures` forbids it to the rest."""
+"""For steps that call Spotify; failures that the same step would meet again forbid it."""
+
+CAUSE_TAG = "spotify_assets/cause"
+RESUME_AT_TAG = "spotify_assets/resume_at"
+
+
+class Cause(StrEnum):
+    """What a run failed of."""
+
+    RATE_LIMIT = "rate limit"
+    OUTAGE = "outage"
+    INTERRUPT = "interrupt"
+    ALBUMS = "albums"
+    """Anything else: it may lie in one of the run's albums."""
 
 
 @contextlib.contextmanager
@@ -26,7 +42,37 @@ def spotify_failures() -> Iterator[None]:
         ) from error
 
 
-def _metadata(error: SpotifyError) -> dict[str, dg.MetadataValue]:
+def _metadata(error: SpotifyError) -> dict[str, dg.MetadataValue[float]]:
     if isinstance(error, RateLimitedError):
         return {"resume_at": dg.MetadataValue.timestamp(error.resume_at)}
     return {}
+
+
+def resume_at(failure: BaseException | None) -> datetime | None:
+    """The time that a rate limit's failure carries."""
+    carried = failure.metadata.get("resume_at") if isinstance(failure, dg.Failure) else None
+    return (
+        datetime.fromtimestamp(carried.value, UTC) if isinstance(carried, dg.TimestampMetadataValue) else None
+    )
+
+
+def cause_of(failure: BaseException | None) -> Cause:
+    """Why a step failed."""
+    if resume_at(failure) is not None:
+        return Cause.RATE_LIMIT
+    behind = failure.__cause__ if isinstance(failure, dg.Failure) else failure
+    return (
+        Cause.OUTAGE
+        if isinstance(behind, TransientError | OperationalError | InterfaceError)
+        else Cause.ALBUMS
+    )
+
+
+@dg.failure_hook
+def note_cause(context: dg.HookContext) -> None:
+    """Tag the run with why it failed and when Spotify may be called again: the sensor plans by it."""
+    failure = context.op_exception
+    tags = {CAUSE_TAG: str(cause_of(failure))}
+    if (time := resume_at(failure)) is not None:
+        tags[RESUME_AT_TAG] = time.isoformat()
+    context.instance.add_run_tags(context.run_id, tags)

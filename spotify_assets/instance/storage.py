@@ -6,6 +6,7 @@ a run go in as one statement. On a Dagster release other than the one this was t
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ from spotify_assets.warehouse.database import (
 )
 
 TESTED_DAGSTER = "1.13.27"
+EVENT_BATCH_SIZE = "1000"
 
 _logger = logging.getLogger(__name__)
 
@@ -95,6 +97,8 @@ class WarehouseDagsterStorage(DagsterPostgresStorage):
             MigrationError: DATABASE_URL names a database that was never migrated. It is not done here: the database
                 may be shared, and its owner decides when.
         """
+        # Dagster reads it at each event; unset, it writes the events of a range one by one.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
         settings = load_settings()
         url = warehouse_url(settings.database, settings.home)
         if migration_status(url).pending:

@@ -14,9 +14,6 @@ _SANDBOX_LINES = """\
 SPOTIFY_SANDBOX=1
 """
 
-# Dagster writes the events of a partition range in batches of this size; unset, one by one.
-EVENT_BATCH_SIZE = "1000"
-
 
 def prepare_environment(environ: MutableMapping[str, str], folder: Path) -> tuple[Settings, list[str]]:
     """Set what Dagster and its processes need, and make their folders.
@@ -35,7 +32,6 @@ def prepare_environment(environ: MutableMapping[str, str], folder: Path) -> tupl
     home = (folder / settings.home).resolve()
     environ["SPOTIFY_ASSETS_HOME"] = str(home)
     environ["DAGSTER_HOME"] = str(_dagster_home(home))
-    environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
     return load_settings(environ, folder), notes
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,13 +14,19 @@ from dagster_shared.error import SerializableErrorInfo
 
 from spotify_assets.automation import (
     MARTS_ASSETS,
-    build_marts,
     load_albums,
-    missing_ranges,
     poll_new_releases,
+    refresh_failed_before,
+    refresh_marts,
+    run_checks,
 )
 from spotify_assets.definitions import defs
-from spotify_assets.partitions import ALBUM_ID
+from spotify_assets.load_planning import (
+    AlbumRange,
+    loaded_albums,
+    missing_ranges_at_once,
+    registered_albums,
+)
 
 Say = Callable[[str], None]
 
@@ -37,6 +43,7 @@ class Outcome:
     calls: Counter[str] = field(default_factory=Counter)
     seconds_by_step: dict[str, float] = field(default_factory=dict)
     albums_loaded: int = 0
+    is_rate_limited: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -44,50 +51,85 @@ class Outcome:
         return not self.failures
 
 
-def materialize_everything(instance: dg.DagsterInstance, say: Say) -> Outcome:
-    """Poll for new releases, load every album that is missing, and build the marts.
+class FirstPass:
+    """The jobs that load everything once, run one after the other in this process.
 
-    Raises:
-        KeyboardInterrupt: also where Dagster caught it; the run under way is recorded as canceled.
+    Args:
+        instance: where the runs are recorded.
+        say: prints a line.
+        tags: tags of every run.
     """
-    outcome = Outcome()
-    say("Asking for new releases")
-    _run(instance, poll_new_releases.name, {}, outcome, say)
-    # A pass that a person asked for does not wait for the hour after a failure.
-    ranges = missing_ranges(instance, datetime.now(UTC), heed_failures=False)
-    keys = instance.get_dynamic_partitions(ALBUM_ID)
-    for number, albums in enumerate(ranges, start=1):
-        count = len(albums.within(keys))
-        say(f"Loading {count} albums (run {number} of {len(ranges)})")
-        _run(instance, load_albums.name, albums.tags, outcome, say)
-        outcome.albums_loaded += count
-    if not ranges and not _marts_built_on(instance, datetime.now(UTC)):
-        say("Building the marts")
-        _run(instance, build_marts.name, {}, outcome, say)
-    return outcome
 
+    def __init__(self, instance: dg.DagsterInstance, say: Say, tags: Mapping[str, str] | None = None) -> None:
+        self._instance = instance
+        self._say = say
+        self._tags = dict(tags or {})
+        self.outcome = Outcome()
 
-def _marts_built_on(instance: dg.DagsterInstance, day: datetime) -> bool:
-    built = [instance.get_latest_materialization_event(mart) for mart in MARTS_ASSETS]
-    return all(event and datetime.fromtimestamp(event.timestamp, UTC).date() == day.date() for event in built)
+    def run(self) -> Outcome:
+        """Poll for new releases, load every album that is missing, build the marts, and check.
 
+        Raises:
+            KeyboardInterrupt: also where Dagster caught it; the run under way is recorded as canceled.
+        """
+        self._say("Asking for new releases")
+        self._execute(poll_new_releases.name)
+        ranges = missing_ranges_at_once(self._instance, datetime.now(UTC))
+        if ranges:
+            self._load(ranges)
+        elif self._marts_are_due(datetime.now(UTC)):
+            self._say("Building the marts")
+            self._execute(refresh_marts.name)
+        else:
+            self._say("Nothing new; checking what is there")
+            self._execute(run_checks.name)
+        self._note_missing_albums()
+        return self.outcome
 
-def _run(
-    instance: dg.DagsterInstance, job_name: str, tags: Mapping[str, str], outcome: Outcome, say: Say
-) -> None:
-    run_id = str(uuid.uuid4())
-    listener = _Listener(outcome, say)
-    instance.add_event_listener(run_id, listener)
-    job = defs.resolve_job_def(job_name)
-    result = job.execute_in_process(
-        run_config=_QUIET, instance=instance, tags=dict(tags), run_id=run_id, raise_on_error=False
-    )
-    # Dagster takes an interrupt for the run's own, records the run as canceled or failed, and returns.
-    run = instance.get_run_by_id(run_id)
-    if listener.interrupted or (run and run.status == dg.DagsterRunStatus.CANCELED):
-        raise KeyboardInterrupt
-    if not result.success and not listener.failed_steps:
-        outcome.failures.append(f"Run {run_id} of {job_name} failed before its first step; its log says why.")
+    def _load(self, ranges: Sequence[AlbumRange]) -> None:
+        albums = registered_albums(self._instance)
+        for number, found in enumerate(ranges, start=1):
+            if self.outcome.is_rate_limited:
+                self._say(
+                    f"Leaving out {len(ranges) - number + 1} of {len(ranges)} runs: Spotify asked to wait."
+                )
+                return
+            self._say(f"Loading {len(albums.within(found))} albums (run {number} of {len(ranges)})")
+            if self._execute(load_albums.name, found.tags):
+                self.outcome.albums_loaded += len(albums.within(found))
+
+    def _marts_are_due(self, now: datetime) -> bool:
+        built = [self._instance.get_latest_materialization_event(mart) for mart in MARTS_ASSETS]
+        today = all(
+            event and datetime.fromtimestamp(event.timestamp, UTC).date() == now.date() for event in built
+        )
+        return not today or refresh_failed_before(self._instance, now)
+
+    def _note_missing_albums(self) -> None:
+        missing = len(set(registered_albums(self._instance).keys) - loaded_albums(self._instance))
+        if missing:
+            self.outcome.failures.append(f"{missing} registered albums are not loaded.")
+
+    def _execute(self, job_name: str, tags: Mapping[str, str] | None = None) -> bool:
+        run_id = str(uuid.uuid4())
+        listener = _Listener(self.outcome, self._say)
+        self._instance.add_event_listener(run_id, listener)
+        result = defs.resolve_job_def(job_name).execute_in_process(
+            run_config=_QUIET,
+            instance=self._instance,
+            tags={**self._tags, **(tags or {})},
+            run_id=run_id,
+            raise_on_error=False,
+        )
+        # Dagster takes an interrupt for the run's own, records the run as canceled or failed, and returns.
+        run = self._instance.get_run_by_id(run_id)
+        if listener.interrupted or (run and run.status == dg.DagsterRunStatus.CANCELED):
+            raise KeyboardInterrupt
+        if not result.success and not listener.failed_steps:
+            self.outcome.failures.append(
+                f"Run {run_id} of {job_name} failed outside its steps; its log says why."
+            )
+        return result.success
 
 
 class _Listener:
@@ -107,7 +149,11 @@ class _Listener:
         if event is None:
             return
         self.interrupted |= _is_interrupt(getattr(event.event_specific_data, "error", None))
-        if event.step_key is not None and not self.interrupted:
+        if event.event_type == dg.DagsterEventType.ENGINE_EVENT and "blocked by limit for pool" in (
+            event.message or ""
+        ):
+            self._say(f"  waiting: {event.message}")
+        elif event.step_key is not None and not self.interrupted:
             self._follow_step(event, entry.timestamp)
 
     def _follow_step(self, event: DagsterEvent, timestamp: float) -> None:
@@ -147,7 +193,9 @@ class _Listener:
 
     def _note_failure(self, event: DagsterEvent) -> None:
         self.failed_steps.add(str(event.step_key))
-        error = event.step_failure_data.user_failure_data or event.step_failure_data.error
+        told = event.step_failure_data.user_failure_data
+        self._outcome.is_rate_limited |= told is not None and "resume_at" in told.metadata
+        error = told or event.step_failure_data.error
         reason = getattr(error, "description", None) or getattr(error, "message", None) or "its log says why"
         sentence = f"{event.step_key}: {reason.strip()}"
         self._outcome.failures.append(sentence)
@@ -167,3 +215,8 @@ def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
     if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
         return True
     return _is_interrupt(error.cause) or _is_interrupt(error.context)
+
+
+def _says_blocked(event: DagsterEvent) -> bool:
+    """True where a step waits for a place in a pool, which other runs hold."""
+    return "blocked by" in (event.message or "")

@@ -37,8 +37,8 @@ def _loaded(counts: Mapping[str, Any]) -> Iterator[str]:
     tracks = counts["tracks"]
     yield f"Albums      {counts['albums']:>9,}"
     yield f"Tracks      {tracks:>9,}   of {counts['artists']:,} artists"
-    features, popularity = counts["with_features"], counts["with_popularity"]
-    yield f"Features    {features:>9,}   {_share(features, tracks)} of tracks; the rest are recorded as absent"
+    features, absent, popularity = counts["with_features"], counts["absent"], counts["with_popularity"]
+    yield f"Features    {features:>9,}   {_share(features, tracks)} of tracks; {absent:,} are recorded as absent"
     yield f"Popularity  {popularity:>9,}   {_share(popularity, tracks)} of tracks"
     if counts["set_aside"]:
         yield f"Set aside   {counts['set_aside']:>9,}   items, with reasons in ops.set_aside"

@@ -1,12 +1,15 @@
-"""Chunks of ids over a few threads, and pages by offset: each done here alone."""
+"""Chunks of ids over a few threads, halves of those that fail, and pages by offset: each done here alone."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from spotify_assets.spotify.errors import MalformedAnswerError
+import requests
+
+from spotify_assets.spotify.errors import MalformedAnswerError, TransientError
 from spotify_assets.spotify.transport import WAKE_EVERY
 
 # Far beyond any list this client reads; a server whose pages never end must not keep it for ever.
@@ -16,6 +19,8 @@ PAGE_SIZE = 50
 Progress = Callable[[int, int], None]
 
 _T = TypeVar("_T")
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -131,3 +136,89 @@ def _collect(futures: Sequence[Future[_T]], on_progress: Progress | None) -> lis
             if on_progress is not None:
                 on_progress(len(futures) - len(pending) - len(done) + number, len(futures))
     return [future.result() for future in futures]
+
+
+class Answering:
+    """For each endpoint an id that it has answered in this client's life. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids: dict[str, str] = {}
+
+    def note(self, endpoint: str, ids: Sequence[str]) -> None:
+        """Note that a call for these ids was answered."""
+        if ids:
+            with self._lock:
+                self._ids[endpoint] = ids[0]
+
+    def known(self, endpoint: str) -> str | None:
+        """An id that can be answered; None when the endpoint has answered none so far."""
+        with self._lock:
+            return self._ids.get(endpoint)
+
+
+@dataclass(frozen=True)
+class Halving(Generic[_T]):
+    """Finds the ids that Spotify answers with 5xx steadily, and which fail every batch they are in.
+
+    Seen on audio-features (spotipy#805). A batch that fails with a 5xx after all its retries is asked for
+    again in halves, down to single ids. In an outage that would be hundreds of calls, and set good ids
+    aside: so it goes on, and gives an id up, only while an id that was answered before is answered again.
+
+    Attributes:
+        ask: makes one call.
+        answering: ids that were answered before; filled by whoever makes the calls.
+    """
+
+    ask: Callable[[Sequence[str]], _T]
+    answering: Answering
+
+    def run(self, ids: Sequence[str]) -> list[_T | TransientError]:
+        """Ask for a batch.
+
+        Returns:
+            What the calls gave, in the order of the ids; an error stands for the one id it names.
+
+        Raises:
+            TransientError: an outage, or a fault that is not a 5xx.
+            SpotifyError: any other error of a call.
+        """
+        return self._settle(ids, self._try(ids))
+
+    def _try(self, ids: Sequence[str]) -> _T | TransientError:
+        try:
+            return self.ask(ids)
+        except TransientError as error:
+            if not _is_about_ids(error):
+                raise
+            return error
+
+    def _settle(self, ids: Sequence[str], outcome: _T | TransientError) -> list[_T | TransientError]:
+        if not isinstance(outcome, TransientError):
+            return [outcome]
+        if len(ids) == 1:
+            self._rule_out_outage(outcome)
+            return [outcome]
+        _logger.info("%s; asking for halves", outcome)
+        halves = chunks(ids, -(-len(ids) // 2))
+        outcomes = [self._try(half) for half in halves]
+        if all(isinstance(found, TransientError) for found in outcomes):
+            self._rule_out_outage(outcome)
+        pairs = zip(halves, outcomes, strict=True)
+        return [settled for half, found in pairs for settled in self._settle(half, found)]
+
+    def _rule_out_outage(self, error: TransientError) -> None:
+        """Raise the error unless its endpoint answers now what it has answered before."""
+        known = self.answering.known(error.endpoint)
+        if known is None:
+            raise error
+        try:
+            self.ask([known])
+        except TransientError as still_out:
+            raise error from still_out
+
+
+def _is_about_ids(error: TransientError) -> bool:
+    # A fault of the token service comes out of the same calls, and names no ids.
+    is_5xx = error.status is not None and error.status >= requests.codes.internal_server_error
+    return is_5xx and bool(error.ids)

@@ -15,6 +15,8 @@ from spotify_assets.spotify import records
 from spotify_assets.spotify.answers import Question
 from spotify_assets.spotify.batches import (
     PAGE_SIZE,
+    Answering,
+    Halving,
     Page,
     Progress,
     chunks,
@@ -24,7 +26,12 @@ from spotify_assets.spotify.batches import (
 )
 from spotify_assets.spotify.call_log import CallLog
 from spotify_assets.spotify.credentials import Credentials
-from spotify_assets.spotify.errors import BadRequestError, MalformedAnswerError, NotFoundError
+from spotify_assets.spotify.errors import (
+    BadRequestError,
+    MalformedAnswerError,
+    NotFoundError,
+    TransientError,
+)
 from spotify_assets.spotify.fields import Item, MalformedItemError, show
 from spotify_assets.spotify.records import AlbumBatch, Batch, Rows, SetAside
 from spotify_assets.spotify.transport import Clock, Random, RetryPolicy, Sleep, Transport
@@ -50,10 +57,11 @@ class _Calls(spotipy.Spotify):  # type: ignore[misc]  # spotipy has no types
     token at level DEBUG and sends it to any host that a `next` link names; none of it is used.
     """
 
-    def __init__(self, transport: Transport, stop: threading.Event) -> None:
+    def __init__(self, transport: Transport, answering: Answering, stop: threading.Event) -> None:
         # It gets no session at all: its destructor would close ours as well.
         super().__init__(requests_session=False)
         self._transport = transport
+        self._answering = answering
         self._stop = stop
 
     def _internal_call(self, method: str, url: str, payload: object, params: dict[str, Any]) -> object:
@@ -64,7 +72,10 @@ class _Calls(spotipy.Spotify):  # type: ignore[misc]  # spotipy has no types
         path = path.strip("/")
         inline = dict(pair.split("=", 1) for pair in query.split("&") if pair)
         parameters = {name: value for name, value in {**inline, **params}.items() if value is not None}
-        return self._transport.get(_question(path, parameters), path, parameters, self._stop)
+        question = _question(path, parameters)
+        answer = self._transport.get(question, path, parameters, self._stop)
+        self._answering.note(question.endpoint, question.ids)
+        return answer
 
     def new_releases(self, country: str, limit: int, offset: int) -> object:
         """Ask as spotipy does, without its warning on every call.
@@ -92,6 +103,9 @@ class SpotifyClient:
 
     Threads may share one client. Nothing is written to disk, and no token or secret to any log.
 
+    A single id that Spotify answers with 5xx steadily is set aside and does not fail its batch, see
+    `batches.Halving`; where that would leave no id of a call, the call raises `TransientError`.
+
     Args:
         credentials: of the application.
         api_url: base of the Web API, with its version.
@@ -116,6 +130,7 @@ class SpotifyClient:
         random: Random = random_module.random,
     ) -> None:
         self._threads = threads
+        self._answering = Answering()
         self._transport = Transport(
             credentials,
             api_url=api_url,
@@ -174,7 +189,7 @@ class SpotifyClient:
             SpotifyError: see `errors`.
         """
         _check_market(market, "browse/new-releases")
-        calls = _Calls(self._transport, threading.Event())
+        calls = _Calls(self._transport, self._answering, threading.Event())
 
         def fetch(offset: int) -> Page:
             answer = calls.new_releases(market, PAGE_SIZE, offset)
@@ -214,11 +229,11 @@ class SpotifyClient:
             values = _items(calls.albums(ids, market=market), "albums")
             return _read_albums(ids, values, calls, market)
 
-        parts, malformed = self._in_batches("albums", album_ids, ALBUMS_AT_ONCE, ask, on_progress)
+        parts, set_aside = self._in_batches("albums", album_ids, ALBUMS_AT_ONCE, ask, on_progress)
         return AlbumBatch(
             releases=_stack(records.RELEASES, [part.releases for part in parts]),
             tracks=_stack(records.TRACKS, [part.tracks for part in parts]),
-            set_aside=(*malformed, *(item for part in parts for item in part.set_aside)),
+            set_aside=(*set_aside, *(item for part in parts for item in part.set_aside)),
         )
 
     def audio_features(self, track_ids: Sequence[str], on_progress: Progress | None = None) -> Batch:
@@ -242,11 +257,12 @@ class SpotifyClient:
         def ask(ids: Sequence[str], calls: _Calls) -> Batch:
             return records.audio_features(ids, _items(calls.audio_features(ids), "audio-features"))
 
-        parts, malformed = self._in_batches(
+        parts, set_aside = self._in_batches(
             "audio-features", track_ids, AUDIO_FEATURES_AT_ONCE, ask, on_progress
         )
-        absent = records.audio_features([key for key in dict.fromkeys(track_ids) if not _is_id(key)], ())
-        return _joined(records.AUDIO_FEATURES, [*parts, absent], malformed)
+        answered = {key for part in parts for key in part.frame["track_id"]}
+        absent = records.audio_features([key for key in dict.fromkeys(track_ids) if key not in answered], ())
+        return _joined(records.AUDIO_FEATURES, [*parts, absent], set_aside)
 
     def tracks(self, track_ids: Sequence[str], market: str, on_progress: Progress | None = None) -> Batch:
         """Popularity and ISRC of tracks, which the tracks of an album do not carry.
@@ -271,8 +287,8 @@ class SpotifyClient:
         def ask(ids: Sequence[str], calls: _Calls) -> Batch:
             return records.track_details(ids, _items(calls.tracks(ids, market=market), "tracks"))
 
-        parts, malformed = self._in_batches("tracks", track_ids, TRACKS_AT_ONCE, ask, on_progress)
-        return _joined(records.TRACK_DETAILS, parts, malformed)
+        parts, set_aside = self._in_batches("tracks", track_ids, TRACKS_AT_ONCE, ask, on_progress)
+        return _joined(records.TRACK_DETAILS, parts, set_aside)
 
     def artists(self, artist_ids: Sequence[str], on_progress: Progress | None = None) -> Batch:
         """Names, genres, followers and popularity of artists.
@@ -294,8 +310,8 @@ class SpotifyClient:
         def ask(ids: Sequence[str], calls: _Calls) -> Batch:
             return records.artists(ids, _items(calls.artists(ids), "artists"))
 
-        parts, malformed = self._in_batches("artists", artist_ids, ARTISTS_AT_ONCE, ask, on_progress)
-        return _joined(records.ARTISTS, parts, malformed)
+        parts, set_aside = self._in_batches("artists", artist_ids, ARTISTS_AT_ONCE, ask, on_progress)
+        return _joined(records.ARTISTS, parts, set_aside)
 
     def _in_batches(
         self,
@@ -305,20 +321,37 @@ class SpotifyClient:
         ask: Callable[[Sequence[str], _Calls], _T],
         on_progress: Progress | None,
     ) -> tuple[list[_T], list[SetAside]]:
-        """Ask for distinct ids in batches; what is no Spotify id at all is never sent."""
+        """Ask for distinct ids in batches; what is no Spotify id at all is never sent.
+
+        Returns:
+            What the calls gave, and the ids that no call gave an answer for.
+        """
         distinct = list(dict.fromkeys(ids))
+        asked = [key for key in distinct if _is_id(key)]
         malformed = [
             SetAside(endpoint, None, f"{show(key)} is not a Spotify id")
             for key in distinct
             if not _is_id(key)
         ]
-        parts = run_batches(
-            chunks([key for key in distinct if _is_id(key)], size),
-            lambda batch, stop: ask(batch, _Calls(self._transport, stop)),
-            self._threads,
-            on_progress,
-        )
-        return parts, malformed
+
+        def call(batch: Sequence[str], stop: threading.Event) -> list[_T | TransientError]:
+            calls = _Calls(self._transport, self._answering, stop)
+            return Halving(lambda some: ask(some, calls), self._answering).run(batch)
+
+        found = run_batches(chunks(asked, size), call, self._threads, on_progress)
+        parts, faults = _sorted_out([outcome for outcomes in found for outcome in outcomes])
+        if faults and len(faults) == len(asked):
+            raise faults[0]
+        return parts, [*malformed, *map(_answered_5xx, faults)]
+
+
+def _sorted_out(outcomes: Sequence[_T | TransientError]) -> tuple[list[_T], list[TransientError]]:
+    parts = [outcome for outcome in outcomes if not isinstance(outcome, TransientError)]
+    return parts, [outcome for outcome in outcomes if isinstance(outcome, TransientError)]
+
+
+def _answered_5xx(fault: TransientError) -> SetAside:
+    return SetAside(fault.endpoint, fault.ids[0], f"answers {fault.status} steadily")
 
 
 def _read_albums(ids: Sequence[str], values: Sequence[object], calls: _Calls, market: str) -> AlbumBatch:
@@ -397,8 +430,8 @@ def _stack(schema: records.Schema, frames: Sequence[pl.DataFrame]) -> pl.DataFra
     return pl.concat([records.frame(schema), *frames])
 
 
-def _joined(schema: records.Schema, parts: Sequence[Batch], malformed: Sequence[SetAside]) -> Batch:
+def _joined(schema: records.Schema, parts: Sequence[Batch], set_aside: Sequence[SetAside]) -> Batch:
     return Batch(
         frame=_stack(schema, [part.frame for part in parts]),
-        set_aside=(*malformed, *(item for part in parts for item in part.set_aside)),
+        set_aside=(*set_aside, *(item for part in parts for item in part.set_aside)),
     )

@@ -13,12 +13,23 @@ from sqlalchemy import Engine
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.catalogue import TableAddress
 from spotify_assets.warehouse.column_types import postgres_type
-from spotify_assets.warehouse.reading import read
+from spotify_assets.warehouse.encoding import EncodingError
+from spotify_assets.warehouse.fitting import FrameDoesNotFitError
+from spotify_assets.warehouse.reading import TableNotFoundError, read
 from spotify_assets.warehouse.resource import WarehouseDatabase
 from spotify_assets.warehouse.writing import Partitions, Written, replace
 
 _SAMPLE_ROWS = 3
 _SAMPLE_CELL = 40
+# What the same output or input raises again, however often it is tried. Errors of the database are none of these.
+_LASTING = (
+    FrameDoesNotFitError,
+    EncodingError,
+    TableNotFoundError,
+    TypeError,
+    dg.DagsterInvariantViolationError,
+    dg.DagsterInvalidDefinitionError,
+)
 
 
 class PostgresIOManager(dg.ConfigurableIOManager):
@@ -35,6 +46,10 @@ class PostgresIOManager(dg.ConfigurableIOManager):
 
     Inputs: only the partitions asked for, only the columns in the input's metadata `columns`, if given. A
     frame comes back in the dtypes it was written in. Input type `pl.LazyFrame` gives a lazy frame.
+
+    Retries: what would fail the same way again is a `dagster.Failure` that no RetryPolicy repeats, with the
+    error itself as its cause; a retry would only repeat the step's API calls. Errors of the database, a lost
+    connection among them, are raised as they are, and retried.
     """
 
     database: dg.ResourceDependency[WarehouseDatabase]
@@ -55,30 +70,30 @@ class PostgresIOManager(dg.ConfigurableIOManager):
         """Replace the rows of the run's partitions by the frame.
 
         Raises:
-            FrameDoesNotFitError: nothing was written; says what does not fit.
-            EncodingError: nothing was written; names a value that Postgres cannot store.
+            dagster.Failure: never retried, and nothing was written; says what does not fit, which value Postgres
+                cannot store, or that the run has no partitions or the asset no `partition_expr`.
+            sqlalchemy.exc.OperationalError, psycopg.OperationalError: the database could not be reached, or was
+                lost; nothing was written.
         """
-        table = table_address(context.asset_key)
-        frame = obj.collect() if isinstance(obj, pl.LazyFrame) else obj
-        if not isinstance(frame, pl.DataFrame):
-            raise TypeError(
-                f"{context.asset_key.to_user_string()} returned {type(obj).__name__}: this IO manager stores "
-                "polars.DataFrame and polars.LazyFrame; an asset without rows returns MaterializeResult or None"
-            )
-        declared = declared_table(table)
-        partitions = _written_partitions(context, table)
-        with self._connected() as engine:
-            written = replace(engine, table, frame, partitions=partitions, declared=declared)
+        with _lasting_errors_as_failures():
+            table = table_address(context.asset_key)
+            frame = _frame(context, obj)
+            declared = declared_table(table)
+            partitions = _written_partitions(context, table)
+            with self._connected() as engine:
+                written = replace(engine, table, frame, partitions=partitions, declared=declared)
         context.add_output_metadata(_metadata(table, frame, written, partitions, declared))
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame:
         """The upstream asset's rows: of the partitions asked for, in the columns asked for.
 
         Raises:
-            TableNotFoundError: the asset was never materialized, or has no such column.
+            dagster.Failure: never retried; the asset was never materialized, or has no such column, or has
+                partitions and no `partition_expr`.
+            sqlalchemy.exc.OperationalError: the database could not be reached.
         """
         columns = context.definition_metadata.get("columns")
-        with self._connected() as engine:
+        with _lasting_errors_as_failures(), self._connected() as engine:
             frame = read(
                 engine,
                 table_address(context.asset_key),
@@ -100,6 +115,14 @@ class PostgresIOManager(dg.ConfigurableIOManager):
             engine.dispose()
 
 
+@contextmanager
+def _lasting_errors_as_failures() -> Iterator[None]:
+    try:
+        yield
+    except _LASTING as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
 def table_address(key: dg.AssetKey) -> TableAddress:
     """The table of an asset: the last two parts of its key."""
     schema, name = key.path[-2:] if len(key.path) > 1 else ("public", key.path[0])
@@ -109,6 +132,17 @@ def table_address(key: dg.AssetKey) -> TableAddress:
 def declared_table(table: TableAddress) -> sa.Table | None:
     """The declaration of a table, if there is one."""
     return tables.metadata.tables.get(str(table))
+
+
+def _frame(context: dg.OutputContext, obj: object) -> pl.DataFrame:
+    if isinstance(obj, pl.LazyFrame):
+        return obj.collect()
+    if isinstance(obj, pl.DataFrame):
+        return obj
+    raise TypeError(
+        f"{context.asset_key.to_user_string()} returned {type(obj).__name__}: this IO manager stores "
+        "polars.DataFrame and polars.LazyFrame; an asset without rows returns MaterializeResult or None"
+    )
 
 
 def _written_partitions(context: dg.OutputContext, table: TableAddress) -> Partitions | None:
@@ -159,20 +193,31 @@ def _metadata(
     partitions: Partitions | None,
     declared: sa.Table | None,
 ) -> dict[str, Any]:
+    # Dagster repeats it all on the event of every partition. For one partition alone it would have to be added
+    # through AssetExecutionContext.add_asset_metadata, which reads all keys of the definition at each call (50 ms
+    # where there are 10,000).
+    is_range = partitions is not None and len(partitions.keys) > 1
+    of_run = "_in_run" if is_range else ""
     metadata: dict[str, Any] = {
-        # Dagster repeats it on the event of every partition: the count of one would be wrong there.
-        "dagster/row_count" if partitions is None else "rows": written.rows,
+        _rows_name(partitions): written.rows,
         "dagster/table_name": str(table),
-        "bytes": written.bytes,
-        "seconds": round(written.seconds, 3),
+        f"bytes{of_run}": written.bytes,
+        f"seconds{of_run}": round(written.seconds, 3),
     }
-    if frame.height:
+    if frame.height and not is_range:
+        # On a range, most events would show rows of another partition.
         metadata["sample"] = dg.MetadataValue.md(_sample(frame))
     if declared is None:
         metadata["dagster/column_schema"] = _column_schema(frame)
     elif absent := [column.name for column in declared.columns if column.name not in frame.columns]:
         metadata["columns left null"] = ", ".join(absent)
     return metadata
+
+
+def _rows_name(partitions: Partitions | None) -> str:
+    if partitions is None:
+        return "dagster/row_count"
+    return "dagster/partition_row_count" if len(partitions.keys) == 1 else "rows_in_run"
 
 
 def _column_schema(frame: pl.DataFrame) -> dg.TableSchema:

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Engine, text
 
 from spotify_assets.automation import load_albums, poll_new_releases
 from spotify_assets.definitions import defs
-from spotify_assets.launch.first_pass import Outcome, materialize_everything
+from spotify_assets.launch.first_pass import FirstPass, Outcome
 from spotify_assets.sandbox.server import SandboxServer
 from spotify_assets.warehouse.database import create_engine
 
@@ -46,7 +46,7 @@ class Graph:
 
     def load_everything(self) -> Outcome:
         """What `spotify-assets once` does."""
-        return materialize_everything(self.instance, self.said.append)
+        return FirstPass(self.instance, self.said.append).run()
 
     def rows(self, query: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query."""

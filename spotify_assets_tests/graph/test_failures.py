@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from spotify_assets.automation import missing_ranges, poll_new_releases
+from spotify_assets.automation import poll_new_releases
+from spotify_assets.load_planning import missing_ranges
 from spotify_assets_tests.graph.conftest import StartGraph, failure_text, retries
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from spotify_assets.assets.extract import RELEASES
 from spotify_assets.assets.marts import MARTS
-from spotify_assets.automation import PARTITIONED_ASSETS
 from spotify_assets.checks import CHECKS
 from spotify_assets.definitions import defs
+from spotify_assets.load_planning import PARTITIONED_ASSETS
 from spotify_assets_tests.graph.conftest import Graph, failure_text
 
 

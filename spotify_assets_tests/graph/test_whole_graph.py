@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from spotify_assets.automation import MARTS_ASSETS, PARTITIONED_ASSETS
+from spotify_assets.automation import MARTS_ASSETS
+from spotify_assets.load_planning import PARTITIONED_ASSETS
 from spotify_assets_tests.graph.conftest import Graph, StartGraph
 
 LOADED_TABLES = {

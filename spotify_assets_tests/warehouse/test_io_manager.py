@@ -106,24 +106,24 @@ def test_no_rows_at_all_empty_the_partitions_of_the_run(run: Run, engine: Engine
     run(songs(two_songs_each(1)), span=("d", "c"))
     result = run(songs(lambda keys: two_songs_each(2)(keys).clear()), span=("d", "b"))
     assert {row[0] for row in stored(engine)} == {"a", "c"}
-    assert result.asset_materializations_for_node("music__songs")[0].metadata["rows"].value == 0
+    assert result.asset_materializations_for_node("music__songs")[0].metadata["rows_in_run"].value == 0
 
 
 def test_rows_of_a_partition_outside_the_run_are_refused_by_name(run: Run, engine: Engine) -> None:
     run(songs(two_songs_each(1)), span=("d", "c"))
-    with pytest.raises(Exception, match=r"does not write: album_id 'zz'.*nothing was written"):
+    with pytest.raises(dg.Failure, match=r"does not write: album_id 'zz'.*nothing was written"):
         run(songs(lambda keys: two_songs_each(2)([*keys, "zz"])), span=("d", "b"))
     assert {row[2] for row in stored(engine)} == {1}
 
 
 def test_rows_without_a_partition_are_refused(run: Run) -> None:
-    with pytest.raises(Exception, match="does not write: album_id None"):
+    with pytest.raises(dg.Failure, match="does not write: album_id None"):
         run(songs(lambda _: pl.DataFrame({"album_id": [None], "song": ["x"]})), partition_key="a")
 
 
 def test_a_reversed_range_is_refused_where_dagster_would_report_a_success(run: Run, engine: Engine) -> None:
     """The end of the range was added before its start: Dagster gives no keys at all, and no error."""
-    with pytest.raises(Exception, match="has no partitions"):
+    with pytest.raises(dg.Failure, match="has no partitions"):
         run(songs(lambda _: two_songs_each(1)(["a"]).clear()), span=("c", "d"))
     assert stored(engine, "select to_regclass('music.songs')") == [(None,)]
 
@@ -133,7 +133,7 @@ def test_a_partitioned_asset_without_partition_expr_is_refused_with_what_to_writ
     def bare() -> pl.DataFrame:
         return pl.DataFrame({"album_id": ["a"]})
 
-    with pytest.raises(Exception, match="partition_expr"):
+    with pytest.raises(dg.Failure, match="partition_expr"):
         run(bare, partition_key="a")
 
 
@@ -171,7 +171,7 @@ def test_something_else_than_a_frame_is_refused_by_its_type(run: Run) -> None:
     def wrong() -> list[int]:
         return [1]
 
-    with pytest.raises(Exception, match=r"wrong returned list: .*polars\.DataFrame"):
+    with pytest.raises(dg.Failure, match=r"wrong returned list: .*polars\.DataFrame"):
         run(wrong)
 
 
@@ -231,7 +231,7 @@ def test_an_input_that_was_never_materialized_says_so(run: Run) -> None:
     def longer(upstream: pl.DataFrame) -> pl.DataFrame:
         return upstream
 
-    with pytest.raises(Exception, match=r"no table music\.songs yet"):
+    with pytest.raises(dg.Failure, match=r"no table music\.songs yet"):
         run(songs(two_songs_each(1)), longer, partition_key="a", selection=[longer])
 
 
@@ -247,7 +247,7 @@ def test_a_declared_table_is_filled_and_comes_back_in_its_own_types(run: Run, en
     result = run(asset, span=("d", "a"))
     metadata = result.asset_materializations_for_node("spotify__track_details")[0].metadata
     assert "dagster/column_schema" not in metadata
-    assert metadata["rows"].value == 3
+    assert metadata["rows_in_run"].value == 3
     with engine.connect() as connection:
         assert connection.execute(text("select count(*) from spotify.track_details")).scalar_one() == 3
 
@@ -255,7 +255,7 @@ def test_a_declared_table_is_filled_and_comes_back_in_its_own_types(run: Run, en
 def test_a_frame_that_does_not_fit_is_refused_with_everything_that_is_wrong(run: Run, engine: Engine) -> None:
     frame = details("a", popularity=70_000, isrc=5, extra=True).with_columns(track_id=pl.lit(None, pl.String))
     asset = songs(lambda _: frame.drop("fetched_at").cast({"isrc": pl.Int64}), ["spotify", "track_details"])
-    with pytest.raises(Exception, match="does not fit") as caught:
+    with pytest.raises(dg.Failure, match="does not fit") as caught:
         run(asset, partition_key="a")
     message = str(caught.value)
     assert "column 'extra' (Boolean): spotify.track_details has no such column" in message
@@ -271,7 +271,7 @@ def test_a_frame_that_does_not_fit_is_refused_with_everything_that_is_wrong(run:
 def test_rows_that_share_a_key_are_refused_with_an_example(run: Run) -> None:
     frame = pl.concat([details("a"), details("a", popularity=1)])
     asset = songs(lambda _: frame, ["spotify", "track_details"])
-    with pytest.raises(Exception, match="2 rows share their key"):
+    with pytest.raises(dg.Failure, match="2 rows share their key"):
         run(asset, partition_key="a")
 
 
@@ -331,3 +331,107 @@ def test_partitions_may_be_days_in_a_date_column(run: Run, engine: Engine) -> No
     second = run(plays, span=("2026-01-02", "2026-01-02"))
     runs = [row[0] for row in stored(engine, "select run from music.plays order by day")]
     assert runs == [first.run_id, second.run_id, first.run_id]
+
+
+def events_of(result: dg.ExecuteInProcessResult) -> list[dict[str, Any]]:
+    events = result.asset_materializations_for_node("music__songs")
+    return [{name: value.value for name, value in event.metadata.items()} for event in events]
+
+
+def test_the_events_of_a_range_show_no_rows_of_another_partition_and_say_that_totals_are_the_runs(
+    run: Run,
+) -> None:
+    """Dagster repeats an output's metadata on the event of each partition."""
+    events = events_of(run(songs(two_songs_each(1)), span=("d", "a")))
+    assert len(events) == 3
+    for event in events:
+        assert event["rows_in_run"] == 6
+        assert set(event) == {
+            *("rows_in_run", "bytes_in_run", "seconds_in_run"),
+            *("dagster/table_name", "dagster/column_schema"),
+        }
+
+
+@pytest.mark.parametrize("options", [{"partition_key": "b"}, {"span": ("b", "b")}], ids=["key", "range"])
+def test_the_event_of_one_partition_has_its_row_count_and_a_sample(run: Run, options: dict[str, Any]) -> None:
+    [event] = events_of(run(songs(two_songs_each(1)), **options))
+    assert event["dagster/partition_row_count"] == 2
+    assert event["sample"].splitlines()[2] == "| b | b0 | 1 |"
+
+
+def twice_retried(
+    rows: Callable[[], object], metadata: dict[str, str]
+) -> tuple[dg.AssetsDefinition, list[object]]:
+    """An asset that a RetryPolicy repeats, and the outputs it has made so far."""
+    made: list[object] = []
+
+    @dg.asset(
+        key=["spotify", "track_details"],
+        partitions_def=ALBUMS,
+        metadata=metadata,
+        retry_policy=dg.RetryPolicy(max_retries=2),
+    )
+    def asset() -> Any:
+        made.append(rows())
+        return made[-1]
+
+    return asset, made
+
+
+@pytest.mark.parametrize(
+    ("rows", "metadata", "cause"),
+    [
+        (lambda: details("a", popularity=70_000), BY_ALBUM, "FrameDoesNotFitError"),
+        (lambda: details("a", isrc="x\0y"), BY_ALBUM, "EncodingError"),
+        (lambda: [1], BY_ALBUM, "TypeError"),
+        (lambda: details("a"), {}, "DagsterInvalidDefinitionError"),
+    ],
+    ids=["misfit", "NUL", "no frame", "no partition_expr"],
+)
+def test_what_can_never_be_written_is_not_tried_again(
+    run: Run, rows: Callable[[], object], metadata: dict[str, str], cause: str
+) -> None:
+    """Each retry repeats the step's API calls, and the events of the outputs before this one."""
+    asset, made = twice_retried(rows, metadata)
+    result = run(asset, partition_key="a", raise_on_error=False)
+    assert not result.success
+    assert len(made) == 1
+    [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure.error is not None
+    assert failure.error.cause is not None
+    assert failure.error.cause.cls_name == cause
+
+
+def test_an_input_that_is_not_there_is_not_asked_for_again(run: Run) -> None:
+    @dg.asset(
+        ins={"upstream": dg.AssetIn(key=["music", "songs"])}, retry_policy=dg.RetryPolicy(max_retries=2)
+    )
+    def longer(upstream: pl.DataFrame) -> pl.DataFrame:
+        return upstream
+
+    result = run(songs(two_songs_each(1)), longer, selection=[longer], raise_on_error=False)
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+
+
+def test_an_output_whose_connection_was_lost_is_written_by_the_retry(run: Run, engine: Engine) -> None:
+    """The server ends the session in the midst of the first write, and of that alone."""
+    with engine.begin() as connection:
+        connection.execute(text("create sequence writes"))
+        connection.execute(
+            text(
+                "create function cut_the_first() returns trigger language plpgsql as $$ begin "
+                "if nextval('writes') = 1 then perform pg_terminate_backend(pg_backend_pid()); end if; "
+                "return null; end $$"
+            )
+        )
+        connection.execute(
+            text(
+                "create trigger cut before insert on spotify.track_details "
+                "for each statement execute function cut_the_first()"
+            )
+        )
+    asset, made = twice_retried(lambda: details("a"), BY_ALBUM)
+    assert run(asset, partition_key="a").success
+    assert len(made) == 2
+    assert stored(engine, "select count(*) from spotify.track_details") == [(1,)]

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotify_assets.automation import RETRY_FAILED_AFTER, AlbumRange, FailedLoads, ranges_to_load
+from spotify_assets.load_planning import (
+    RETRY_FAILED_AFTER,
+    AlbumRange,
+    Albums,
+    FailedLoads,
+    ranges_to_load,
+)
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEYS = ["e", "a", "d", "b", "c", "f"]  # insertion order, which is not the order of the alphabet
@@ -20,7 +26,9 @@ def decide(
     failed: dict[str, FailedLoads] | None = None,
     most_per_run: int = 200,
 ) -> list[tuple[str, str]]:
-    ranges = ranges_to_load(keys, loaded or set(), in_flight or set(), failed or {}, NOW, most_per_run)
+    ranges = ranges_to_load(
+        Albums(keys), loaded or set(), in_flight or set(), failed or {}, NOW, most_per_run
+    )
     return [(found.start, found.end) for found in ranges]
 
 
@@ -52,20 +60,26 @@ def test_a_range_longer_than_the_cap_becomes_several() -> None:
 
 
 def test_a_failed_album_is_left_alone_for_an_hour_while_new_ones_are_loaded() -> None:
-    just_failed = FailedLoads(attempts=1, last_at=NOW - RETRY_FAILED_AFTER + timedelta(seconds=1))
+    just_failed = FailedLoads(of_albums=1, last_at=NOW - RETRY_FAILED_AFTER + timedelta(seconds=1))
     assert decide(KEYS, failed={"d": just_failed}) == [("e", "a"), ("b", "f")]
 
 
 def test_after_the_hour_a_failed_range_is_asked_for_in_quarters() -> None:
     """One album that can never be loaded must not hold up the 199 beside it for ever."""
     keys = [f"album{number:03}" for number in range(16)]
-    failed = {key: FailedLoads(attempts=1, last_at=NOW - RETRY_FAILED_AFTER) for key in keys}
+    failed = {key: FailedLoads(of_albums=1, last_at=NOW - RETRY_FAILED_AFTER) for key in keys}
     starts = [start for start, _ in decide(keys, failed=failed, most_per_run=16)]
     assert starts == ["album000", "album004", "album008", "album012"]
 
 
+def test_a_rate_limit_or_an_outage_does_not_make_ranges_shorter() -> None:
+    """After four hours of either, every album was loaded alone, with a mart build and all checks for each."""
+    failed = {key: FailedLoads(last_at=NOW - RETRY_FAILED_AFTER) for key in KEYS}
+    assert decide(KEYS, failed=failed) == [("e", "f")]
+
+
 def test_after_many_failures_an_album_stands_alone() -> None:
-    failed = {key: FailedLoads(attempts=9, last_at=NOW - timedelta(days=1)) for key in KEYS}
+    failed = {key: FailedLoads(of_albums=9, last_at=NOW - timedelta(days=1)) for key in KEYS}
     assert decide(KEYS, failed=failed) == [(key, key) for key in KEYS]
 
 
@@ -79,10 +93,10 @@ def test_ranges_hold_every_missing_album_once_and_no_other(
 ) -> None:
     loaded = set(data.draw(st.lists(st.sampled_from(keys)))) if keys else set()
     in_flight = set(data.draw(st.lists(st.sampled_from(keys)))) if keys else set()
-    ranges = ranges_to_load(keys, loaded, in_flight, {}, NOW, most_per_run)
-    asked = [key for found in ranges for key in found.within(keys)]
+    ranges = ranges_to_load(Albums(keys), loaded, in_flight, {}, NOW, most_per_run)
+    asked = [key for found in ranges for key in Albums(keys).within(found)]
     assert asked == [key for key in keys if key not in loaded | in_flight]
-    assert all(len(found.within(keys)) <= most_per_run for found in ranges)
+    assert all(len(Albums(keys).within(found)) <= most_per_run for found in ranges)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +118,7 @@ def test_ranges_hold_every_missing_album_once_and_no_other(
 def test_the_albums_of_a_run_are_read_off_its_tags(tags: dict[str, str], albums: list[str]) -> None:
     found = AlbumRange.of_tags(tags)
     assert found is not None
-    assert list(found.within(KEYS)) == albums
+    assert list(Albums(KEYS).within(found)) == albums
 
 
 def test_a_run_of_no_album_has_no_range() -> None:
