@@ -19,7 +19,6 @@ FROM python:3.12-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DAGSTER_HOME=/opt/dagster \
-    DAGSTER_EVENT_BATCH_SIZE=1000 \
     SPOTIFY_ASSETS_HOME=/var/lib/spotify-assets
 # A user with a name: Postgres's initdb wants one. The base image comes without the standard library's bytecode, and
 # every start would compile it in vain.

@@ -25,8 +25,12 @@ PARTITIONED_ASSETS = (RELEASES, TRACKS, AUDIO_FEATURES, TRACK_DETAILS)
 RETRY_FAILED_AFTER = timedelta(hours=1)
 _LOOK_BACK = timedelta(days=7)
 FAILED_STATUSES = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-# Those that a process works on; queued runs wait for a daemon.
-WORKING_STATUSES = [status for status in NOT_FINISHED_STATUSES if status != dg.DagsterRunStatus.QUEUED]
+# Those that a process works on; the other unfinished ones wait for a daemon.
+WORKING_STATUSES = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 @dataclass(frozen=True)

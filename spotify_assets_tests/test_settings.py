@@ -32,6 +32,8 @@ def test_an_empty_environment_gives_the_documented_defaults(tmp_path: Path) -> N
         ("SPOTIFY_MARKETS", ",", "no market"),
         ("SPOTIFY_API_URL", "api.spotify.com/v1", "http://"),
         ("SPOTIFY_MAX_RETRY_AFTER", "soon", "number"),
+        ("SPOTIFY_MAX_RETRY_AFTER", "inf", "finite"),
+        ("SPOTIFY_MAX_RETRY_AFTER", "86400", "less than or equal to 3600"),
         ("SPOTIFY_ALBUMS_PER_RUN", "0", "greater than or equal to 1"),
     ],
 )
@@ -54,6 +56,13 @@ def test_half_of_the_credentials_is_refused_without_showing_it(tmp_path: Path, g
     with pytest.raises(SettingsError, match="set both of") as refusal:
         load(tmp_path, **{given: "hush-hush"})
     assert "hush-hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("given", ["SPOTIFY_API_URL", "SPOTIFY_ACCOUNTS_URL"])
+def test_half_of_a_sandboxs_addresses_is_refused(tmp_path: Path, given: str) -> None:
+    """The one that was given was left aside, and another sandbox was started."""
+    with pytest.raises(SettingsError, match="set both, or none"):
+        load(tmp_path, SPOTIFY_SANDBOX="1", **{given: "http://127.0.0.1:9/"})
 
 
 def test_secrets_do_not_print(tmp_path: Path) -> None:

@@ -146,17 +146,23 @@ def test_materializing_two_albums_from_the_ui_loads_them_again(served: Served) -
     assert served.sandbox.calls()["albums"] == albums_before + 1
 
 
-def test_new_releases_are_loaded_by_the_sensor_with_the_daemon_running(served: Served) -> None:
-    before = served.partitions_of("track_details")
-    assert before["numMaterialized"] == before["numPartitions"]
+def discover_new_releases(served: Served) -> None:
+    """Let twenty days pass in the sandbox, and poll."""
+    before = served.partitions_of("track_details")["numPartitions"]
     served.clock["now"] += timedelta(days=20)
     selector = {**LOCATION, "jobName": "poll_new_releases"}
     launched = served.ask(LAUNCH_JOB, params={"selector": selector, "runConfigData": {}})
     assert launched["launchRun"]["__typename"] == "LaunchRunSuccess", launched
     wait_for(
         "new albums are partitions",
-        lambda: served.partitions_of("track_details")["numPartitions"] > before["numPartitions"],
+        lambda: served.partitions_of("track_details")["numPartitions"] > before,
     )
+
+
+def test_new_releases_are_loaded_by_the_sensor_with_the_daemon_running(served: Served) -> None:
+    before = served.partitions_of("track_details")
+    assert before["numMaterialized"] == before["numPartitions"]
+    discover_new_releases(served)
 
     def all_loaded() -> bool:
         stats = served.partitions_of("track_details")
@@ -166,8 +172,33 @@ def test_new_releases_are_loaded_by_the_sensor_with_the_daemon_running(served: S
     assert served.partitions_of("track_details")["numFailed"] == 0
 
 
-def test_ctrl_c_ends_every_process_that_was_started(served: Served) -> None:
-    """The last test of this file: it ends what the others use."""
+def test_ctrl_c_in_the_middle_of_a_sensors_run_ends_every_process_and_loses_no_album(served: Served) -> None:
+    """The run stayed STARTED; the next pass believed it, and exited 0 with a part of the tracks for ever.
+
+    The last test of this file: it ends what the others use.
+    """
     assert len(served.clone.processes()) > 4
+    served.sandbox.set_faults("slow=120:on=audio-features")
+    calls = served.sandbox.calls()["albums"]
+    discover_new_releases(served)
+    wait_for("the sensor's run is under way", lambda: served.sandbox.calls()["albums"] > calls)
+    time.sleep(1)
     assert interrupt(served.process) == 0, served.clone.said("spotify-assets")
     wait_for("every process has ended", lambda: served.clone.processes() == [], seconds=20)
+
+    served.sandbox.set_faults()
+    again = served.clone.run("spotify-assets", "once")
+    assert again.returncode == 0, again.stdout
+    assert "whose process is gone" in again.stdout or "Loading" in again.stdout
+    counts = served.clone.run("python", "-c", COUNT_ROWS)
+    tracks, features = counts.stdout.split()
+    assert tracks == features
+
+
+COUNT_ROWS = """
+from pathlib import Path
+from spotify_assets.warehouse.database import create_engine, warehouse_url
+with create_engine(warehouse_url(None, Path(".spotify_assets"))).connect() as connection:
+    for table in ("tracks", "audio_features"):
+        print(connection.exec_driver_sql(f"select count(*) from spotify.{table}").scalar_one())
+"""

@@ -3,13 +3,8 @@ select
     (select count(*) from spotify.releases) as albums,
     (select count(*) from spotify.tracks) as tracks,
     (select count(*) from spotify.artists) as artists,
-    (
-        select count(*) from spotify.audio_features
-        where status = 'measured'
-    ) as with_features,
-    (
-        select count(*) from spotify.track_details
-        where popularity is not null
-    ) as with_popularity,
+    (select count(*) filter (where status = 'measured') from spotify.audio_features) as with_features,
+    (select count(*) filter (where status = 'absent') from spotify.audio_features) as absent,
+    (select count(popularity) from spotify.track_details) as with_popularity,
     (select count(*) from ops.set_aside) as set_aside,
     (select kind from ops.source) as source
