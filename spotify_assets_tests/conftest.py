@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: a real Postgres, one per worker, and a fresh database for each test."""
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -8,10 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import URL, Engine, text
 
 from spotify_assets.warehouse.database import create_engine, migrate, normalise_url
 from spotify_assets.warehouse.embedded import EmbeddedPostgres
+
+# No deadline: a busy machine is no fault of the code. CI takes the same examples each time, so that a change is judged by
+# what it changed; every other run looks for new ones.
+settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("project")
 
 _numbers = itertools.count(1)
 

@@ -154,7 +154,7 @@ class Item:
             raise self._misfit("release_date", "a date")
         try:
             return _first_day(parts)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise self._misfit("release_date", "a date") from error
 
     def _must_be(self, name: str, value: _T | None) -> _T:

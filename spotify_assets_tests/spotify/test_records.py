@@ -186,6 +186,7 @@ def test_a_release_date_of_any_form_is_read(value: object, day: date | None, pre
         ["2026"],
         "99999",
         {"year": "x"},
+        {"year": 2147483648},
     ],
 )
 def test_a_release_date_that_is_none_sets_the_album_aside(value: object) -> None:
