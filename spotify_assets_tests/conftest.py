@@ -15,8 +15,8 @@ from sqlalchemy import URL, Engine, text
 from spotify_assets.warehouse.database import create_engine, migrate, normalise_url
 from spotify_assets.warehouse.embedded import EmbeddedPostgres
 
-# No deadline: a busy machine is no fault of the code. CI takes the same examples each time, so that a change is judged by
-# what it changed; every other run looks for new ones.
+# No deadline: a busy machine is no fault of the code. CI takes the same examples each time, so that a change is judged
+# by what it changed; every other run looks for new ones.
 settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("project")
 
