@@ -97,9 +97,9 @@ def _report(ours: list[Measured], plain: Measured) -> str:
     )
     return f"""## Whole job: {ALBUMS} albums of {TRACKS_PER_ALBUM} tracks, {LATENCY_SECONDS * 1000:.0f} ms latency
 
-Empty database to marts, process start included. Ours: median of {len(ours)} runs. The plain way (one call an album,
-two calls a track, one after the other, pandas `to_sql`, no marts, no checks): one run. Same machine, same
-sandbox, one run of `make bench`.
+Empty database to marts. Ours: median of {len(ours)} runs, start of the process and of Postgres included. The plain
+way (one call an album, two calls a track, one after the other, pandas `to_sql`, no marts, no checks): one run,
+its imports and Postgres' start left out. Same machine, same sandbox, one run of `make bench`.
 
 | | ours | the plain way | ratio |
 |---|---|---|---|
