@@ -1,7 +1,10 @@
 """What is known of the tracks and their artists: audio features, details, popularity over time."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import polars as pl
+from sqlalchemy import Table
 
 from spotify_assets.assets.call_report import CallReport
 from spotify_assets.assets.extract import API_POOL, OWNERS, RELEASES, TRACKS, stamped
@@ -26,19 +29,26 @@ ARTISTS = dg.AssetKey(["spotify", "artists"])
 _TRACK_KEYS = {"tracks": dg.AssetIn(key=TRACKS, metadata={"columns": ["album_id", "track_id"]})}
 
 
-@dg.asset(
-    key=AUDIO_FEATURES,
-    ins=_TRACK_KEYS,
-    partitions_def=album_id,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="enrich",
-    kinds={"spotify", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    metadata=partitioned_table_metadata(tables.audio_features),
-    pool=API_POOL,
-    retry_policy=RETRIES,
-)
+def _asked_by_track(
+    key: dg.AssetKey, table: Table
+) -> Callable[[Callable[..., dg.Output[pl.DataFrame]]], dg.AssetsDefinition]:
+    """Makes an asset of a function that asks Spotify for something about each track of the run's albums."""
+    return dg.asset(
+        key=key,
+        ins=_TRACK_KEYS,
+        partitions_def=album_id,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="enrich",
+        kinds={"spotify", "postgres"},
+        owners=OWNERS,
+        code_version="1",
+        metadata=partitioned_table_metadata(table),
+        pool=API_POOL,
+        retry_policy=RETRIES,
+    )
+
+
+@_asked_by_track(AUDIO_FEATURES, tables.audio_features)
 def audio_features(
     context: dg.AssetExecutionContext,
     spotify: Spotify,
@@ -69,19 +79,7 @@ def audio_features(
     )
 
 
-@dg.asset(
-    key=TRACK_DETAILS,
-    ins=_TRACK_KEYS,
-    partitions_def=album_id,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="enrich",
-    kinds={"spotify", "postgres"},
-    owners=OWNERS,
-    code_version="1",
-    metadata=partitioned_table_metadata(tables.track_details),
-    pool=API_POOL,
-    retry_policy=RETRIES,
-)
+@_asked_by_track(TRACK_DETAILS, tables.track_details)
 def track_details(
     context: dg.AssetExecutionContext,
     spotify: Spotify,
