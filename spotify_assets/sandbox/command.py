@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import cast
@@ -172,10 +173,10 @@ def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
     click.echo(f"ReccoBeats         {address}reccobeats/v1/")
     click.echo(f"Calls so far       {address}sandbox/calls")
     click.echo(f"{access} access; Ctrl-C stops.")
-    try:
+    # The server ends in good order and then raises the signal anew, which does nothing where it was ignored at the start.
+    with contextlib.suppress(KeyboardInterrupt):
         build_server(app).run(sockets=[bound])
-    except KeyboardInterrupt:
-        click.echo("Stopped.")
+    click.echo("Stopped.")
 
 
 def _catalogue(path: Path | None, albums: int, seed: int, tracks_per_album: int | None) -> Catalogue:
