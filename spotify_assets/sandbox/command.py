@@ -173,7 +173,7 @@ def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
     click.echo(f"ReccoBeats         {address}reccobeats/v1/")
     click.echo(f"Calls so far       {address}sandbox/calls")
     click.echo(f"{access} access; Ctrl-C stops.")
-    # The server ends in good order and then raises the signal anew, which does nothing where it was ignored at the start.
+    # The server ends in good order, then raises the signal anew, which does nothing where it was ignored at the start.
     with contextlib.suppress(KeyboardInterrupt):
         build_server(app).run(sockets=[bound])
     click.echo("Stopped.")
