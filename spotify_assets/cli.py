@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from spotify_assets.sandbox.command import sandbox
 from spotify_assets.settings import Settings, SettingsError, load_settings
@@ -25,21 +26,28 @@ class _ReadableErrors(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except SettingsError as error:
-            raise click.ClickException(str(error)) from error
-        except (ValueError, RuntimeError) as error:
-            from spotify_assets.warehouse.database import (
-                DatabaseUrlError,
-                MigrationError,
-                SourceMismatchError,
-            )
-            from spotify_assets.warehouse.embedded import EmbeddedPostgresError
-
-            if isinstance(
-                error, DatabaseUrlError | MigrationError | SourceMismatchError | EmbeddedPostgresError
-            ):
-                raise click.ClickException(str(error)) from error
+        except (click.exceptions.Exit, click.Abort):
             raise
+        except (ValueError, RuntimeError, SQLAlchemyError) as error:
+            if (sentence := _in_a_sentence(error)) is None:
+                raise
+            raise click.ClickException(sentence) from error
+
+
+def _in_a_sentence(error: Exception) -> str | None:
+    """What to say of an error that the user can mend; None for any other, which keeps its traceback."""
+    from spotify_assets.warehouse.database import (
+        DatabaseUrlError,
+        MigrationError,
+        SourceMismatchError,
+        unreachable,
+    )
+    from spotify_assets.warehouse.embedded import EmbeddedPostgresError
+
+    if isinstance(error, OperationalError):
+        return unreachable(error)
+    mendable = SettingsError | DatabaseUrlError | MigrationError | SourceMismatchError | EmbeddedPostgresError
+    return str(error) if isinstance(error, mendable) else None
 
 
 @click.group(cls=_ReadableErrors, context_settings={"help_option_names": ["-h", "--help"]})

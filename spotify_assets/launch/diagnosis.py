@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from spotify_assets.settings import Settings, SettingsError, load_settings
 from spotify_assets.spotify.client import SpotifyClient
@@ -16,6 +16,7 @@ from spotify_assets.warehouse.database import (
     DatabaseUrlError,
     MigrationError,
     migration_status,
+    unreachable,
     warehouse_url,
 )
 from spotify_assets.warehouse.embedded import EmbeddedPostgresError
@@ -83,8 +84,10 @@ def _database(settings: Settings) -> Finding:
     place = "DATABASE_URL" if settings.database else f"embedded Postgres in {settings.home}"
     try:
         state = migration_status(warehouse_url(settings.database, settings.home))
-    except (DatabaseUrlError, MigrationError, EmbeddedPostgresError, SQLAlchemyError) as error:
-        return Finding(False, "Database", f"{place}: {error}")
+    except OperationalError as error:
+        return Finding(False, "Database", unreachable(error))
+    except (DatabaseUrlError, MigrationError, EmbeddedPostgresError) as error:
+        return Finding(False, "Database", str(error))
     if state.pending:
         return Finding(False, "Database", f"{place} is behind: run `spotify-assets database migrate`")
     return Finding(True, "Database", f"{place} is reachable and up to date (revision {state.head})")

@@ -41,13 +41,12 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
-    seconds_by_step: dict[str, float] = field(default_factory=dict)
     albums_loaded: int = 0
     is_rate_limited: bool = False
 
     @property
     def succeeded(self) -> bool:
-        """True when every run succeeded and no check failed at ERROR severity."""
+        """True when every run succeeded, every album is loaded, and no check failed at ERROR severity."""
         return not self.failures
 
 
@@ -203,7 +202,6 @@ class _Listener:
 
     def _note_success(self, step_key: str, timestamp: float) -> None:
         seconds = timestamp - self._started.get(step_key, timestamp)
-        self._outcome.seconds_by_step[step_key] = self._outcome.seconds_by_step.get(step_key, 0) + seconds
         if step_key not in self._is_check:
             self._say(f"  {step_key.removeprefix('spotify__').replace('__', '/')} ({seconds:.1f} s)")
 

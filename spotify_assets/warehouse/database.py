@@ -15,7 +15,7 @@ from alembic.script.revision import RevisionError
 from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from spotify_assets.warehouse import tables
@@ -146,6 +146,14 @@ def _use_utc(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     cursor.execute("set time zone 'UTC'")
     cursor.close()
     connection.commit()
+
+
+def unreachable(error: OperationalError) -> str:
+    """What to tell a user whose database does not answer, or refuses; the driver names host and port, no password."""
+    said = str(error.orig).splitlines()[0] if error.orig else "no reason was given"
+    return (
+        f"The database cannot be used: {said}. Check DATABASE_URL, and that the server runs and lets you in."
+    )
 
 
 def dagster_storage_url(url: str | URL) -> URL:

@@ -81,6 +81,19 @@ def test_an_unusable_variable_is_named_before_anything_starts(clone: Clone) -> N
     assert not (clone.folder / ".spotify_assets").exists()
 
 
+@pytest.mark.parametrize("command", [("once",), ("database", "status")], ids=" ".join)
+def test_a_database_that_does_not_answer_is_said_in_a_sentence(
+    clone: Clone, command: tuple[str, ...]
+) -> None:
+    """It was a traceback of two screens."""
+    clone.environ.update(SPOTIFY_SANDBOX="1", DATABASE_URL="postgresql://me:hush@127.0.0.1:1/warehouse")
+    refused = clone.run("spotify-assets", *command)
+    assert refused.returncode == 1
+    assert "Connection refused. Check DATABASE_URL" in refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert "hush" not in refused.stdout
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interrupted_pass_ends_everything_and_the_next_goes_on(
     sandboxed_clone: Clone, how: signal.Signals
