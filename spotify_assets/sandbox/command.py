@@ -31,6 +31,18 @@ def seconds(text: str | float) -> float:
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
+def window(text: str | float) -> float:
+    """A duration that is longer than nothing.
+
+    Raises:
+        click.BadParameter: written in another way, or zero.
+    """
+    length = seconds(text)
+    if not length:
+        raise click.BadParameter("must be longer than 0")
+    return length
+
+
 def fault(text: str) -> Fault:
     """A fault from its text, see faults.Fault.parse.
 
@@ -116,7 +128,14 @@ While it runs
     default="0",
     help="Added to every answer: 0.05, 50ms. [default: 0]",
 )
-@click.option("--rate-limit", type=click.IntRange(min=0), help="Calls per rolling 30 seconds, then 429.")
+@click.option("--rate-limit", type=click.IntRange(min=0), help="Calls per rolling window, then 429.")
+@click.option(
+    "--rate-window",
+    type=window,
+    metavar="SECONDS",
+    default="30",
+    help="Length of that window. Below 10 s, Retry-After is written with a fraction. [default: 30]",
+)
 @click.option(
     "--new-releases-limit", type=click.IntRange(min=1), help="Cap of the list; Spotify's own shows 100."
 )
@@ -145,6 +164,7 @@ def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
     access: str,
     latency: float,
     rate_limit: int | None,
+    rate_window: float,
     new_releases_limit: int | None,
     token_seconds: int,
     faults: tuple[Fault, ...],
@@ -158,6 +178,7 @@ def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
         access=cast("Access", access),
         latency=latency,
         rate_limit=rate_limit,
+        rate_window=rate_window,
         new_releases_limit=new_releases_limit,
         token_seconds=token_seconds,
         faults=faults,

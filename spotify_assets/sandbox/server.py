@@ -62,7 +62,7 @@ def utc_now() -> datetime:
 class SandboxOptions:
     """How the sandbox behaves, whatever its catalogue.
 
-    `latency` is in seconds and added to every answer; `rate_limit` in calls per rolling 30 seconds;
+    `latency` is in seconds and added to every answer; `rate_limit` in calls per rolling `rate_window` seconds;
     `new_releases_limit` caps the list (Spotify's own shows 100); `token_seconds` is the life of a token. `now`
     decides what is out and how popular it is, `ticks` measures tokens and the rate limit.
     """
@@ -70,6 +70,7 @@ class SandboxOptions:
     access: Access = "extended"
     latency: float = 0.0
     rate_limit: int | None = None
+    rate_window: float = 30.0
     new_releases_limit: int | None = None
     token_seconds: int = 3600
     faults: tuple[Fault, ...] = ()
@@ -86,7 +87,7 @@ class _Sandbox:
         self.calls = CallCounter()
         self.faults = Faults(options.faults)
         self.tokens = Tokens(options.token_seconds, options.ticks)
-        self.limit = RollingLimit(options.rate_limit, options.ticks)
+        self.limit = RollingLimit(options.rate_limit, options.ticks, options.rate_window)
 
     def routes(self) -> list[Route]:
         """Every path the sandbox answers."""
@@ -177,9 +178,9 @@ class _Sandbox:
             raise RefusedError(unauthorized("The access token expired", "invalid_token"))
 
     def _check_limit(self) -> None:
-        seconds = self.limit.seconds_to_wait()
-        if seconds:
-            raise RefusedError(rate_limited(str(seconds)))
+        retry_after = self.limit.retry_after()
+        if retry_after is not None:
+            raise RefusedError(rate_limited(retry_after))
 
     def _fault_answer(self, striking: Mapping[str, str]) -> Answer | None:
         """The answer a fault puts in the place of the right one."""
@@ -459,6 +460,7 @@ class SandboxServer:
         access: Access | None = None,
         latency: float | None = None,
         rate_limit: int | None = None,
+        rate_window: float | None = None,
         new_releases_limit: int | None = None,
         token_seconds: int | None = None,
         now: Callable[[], datetime] | None = None,
@@ -469,6 +471,7 @@ class SandboxServer:
             "access": access,
             "latency": latency,
             "rate_limit": rate_limit,
+            "rate_window": rate_window,
             "new_releases_limit": new_releases_limit,
             "token_seconds": token_seconds,
             "now": now,

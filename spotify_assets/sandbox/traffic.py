@@ -10,7 +10,8 @@ from typing import Any
 
 Ticks = Callable[[], float]
 
-RATE_WINDOW_SECONDS = 30.0
+# In a shorter window the wait is written with a fraction: whole seconds would be most of it.
+_SHORT_WINDOW_SECONDS = 10.0
 
 
 class CallCounter:
@@ -41,24 +42,31 @@ class CallCounter:
 
 
 class RollingLimit:
-    """So many calls in any 30 seconds; refused calls do not count."""
+    """So many calls in any `window` seconds; refused calls do not count, None as `calls` is no limit."""
 
-    def __init__(self, calls: int | None, ticks: Ticks) -> None:
+    def __init__(self, calls: int | None, ticks: Ticks, window: float) -> None:
         self._calls = calls
         self._ticks = ticks
+        self._window = window
         self._taken: deque[float] = deque()
 
-    def seconds_to_wait(self) -> int:
-        """Take a place and answer 0, or answer the whole seconds until one is free."""
+    def retry_after(self) -> str | None:
+        """Take a place and answer None, or answer what Retry-After says until one is free."""
         if self._calls is None:
-            return 0
+            return None
         now = self._ticks()
-        while self._taken and self._taken[0] <= now - RATE_WINDOW_SECONDS:
+        while self._taken and self._taken[0] <= now - self._window:
             self._taken.popleft()
         if len(self._taken) < self._calls:
             self._taken.append(now)
-            return 0
-        return max(1, math.ceil(self._taken[0] + RATE_WINDOW_SECONDS - now)) if self._taken else 30
+            return None
+        return self._written(self._taken[0] + self._window - now if self._taken else self._window)
+
+    def _written(self, seconds: float) -> str:
+        """Rounded up, so that a caller who waits exactly as long finds a place."""
+        if self._window < _SHORT_WINDOW_SECONDS:
+            return f"{max(1, math.ceil(seconds * 100)) / 100:.2f}"
+        return str(max(1, math.ceil(seconds)))
 
 
 class Tokens:

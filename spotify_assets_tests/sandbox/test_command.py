@@ -23,8 +23,8 @@ def test_a_latency_is_written_in_seconds_or_milliseconds(text: str, expected: fl
 
 def test_help_names_every_option_and_how_to_write_a_fault() -> None:
     text = CliRunner().invoke(sandbox, ["--help"]).output
-    for option in ("port", "albums", "access", "latency", "rate-limit", "fault", "catalogue", "seed"):
-        assert f"--{option}" in text
+    for option in sandbox.params:
+        assert option.opts[0] in text
     assert "NAME[=VALUE][:every=N]" in text
 
 
@@ -32,6 +32,7 @@ def test_help_names_every_option_and_how_to_write_a_fault() -> None:
     ("arguments", "complaint"),
     [
         (["--latency", "soon"], "'soon' is not a duration"),
+        (["--rate-window", "0ms"], "must be longer than 0"),
         (["--fault", "sunspots"], "unknown fault 'sunspots'"),
         (["--albums", "0"], "0 is not in the range"),
         (["--catalogue", "nowhere.json"], "does not exist"),

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spotify_assets.sandbox.server import SandboxOptions, SandboxServer
 from spotify_assets.sandbox.traffic import RollingLimit
@@ -81,16 +83,54 @@ def test_a_token_runs_out(serve: Callable[..., Caller]) -> None:
     assert caller.get("markets").status_code == 200
 
 
-def test_the_limit_counts_a_rolling_window_of_thirty_seconds() -> None:
+def test_the_limit_counts_a_rolling_window() -> None:
     ticks = [0.0]
-    limit = RollingLimit(2, lambda: ticks[0])
-    assert limit.seconds_to_wait() == 0
+    limit = RollingLimit(2, lambda: ticks[0], 30.0)
+    assert limit.retry_after() is None
     ticks[0] = 10.5
-    assert limit.seconds_to_wait() == 0
-    assert limit.seconds_to_wait() == 20
+    assert limit.retry_after() is None
+    assert limit.retry_after() == "20"
     ticks[0] = 30.0
-    assert limit.seconds_to_wait() == 0
-    assert limit.seconds_to_wait() == 11
+    assert limit.retry_after() is None
+    assert limit.retry_after() == "11"
+
+
+@pytest.mark.parametrize(
+    ("window", "passed", "expected"),
+    [
+        (30.0, 29.999, "1"),
+        (10.0, 0.5, "10"),
+        (9.99, 0.5, "9.49"),
+        (3.0, 0.001, "3.00"),
+        (0.3, 0.2999, "0.01"),
+    ],
+)
+def test_the_wait_is_whole_seconds_in_a_window_of_ten_or_more_and_hundredths_below(
+    window: float, passed: float, expected: str
+) -> None:
+    """A second of Retry-After in a window scaled down to 0.3 s would be three windows."""
+    ticks = [0.0]
+    limit = RollingLimit(1, lambda: ticks[0], window)
+    limit.retry_after()
+    ticks[0] = passed
+    assert limit.retry_after() == expected
+
+
+@given(st.floats(0.05, 60), st.lists(st.floats(0, 5), min_size=1, max_size=40), st.integers(1, 4))
+def test_who_waits_as_long_as_told_finds_a_place(window: float, pauses: list[float], calls: int) -> None:
+    now = 0.0
+    limit = RollingLimit(calls, lambda: now, window)
+    for pause in pauses:
+        now += pause
+        told = limit.retry_after()
+        if told is not None:
+            # A little more for what floating point loses.
+            now += float(told) + 1e-9
+            assert limit.retry_after() is None
+
+
+def test_a_limit_of_no_calls_names_the_whole_window() -> None:
+    assert RollingLimit(0, lambda: 0.0, 30.0).retry_after() == "30"
 
 
 def test_calls_beyond_the_rate_limit_are_429_with_the_time_to_wait(serve: Callable[..., Caller]) -> None:
@@ -102,6 +142,20 @@ def test_calls_beyond_the_rate_limit_are_429_with_the_time_to_wait(serve: Callab
     assert answer.json()["error"] == {"status": 429, "message": "API rate limit exceeded"}
     assert caller.server.report()["rate_limited"] == 1
     ticks[0] = 30.0
+    assert caller.get("markets").status_code == 200
+
+
+def test_a_scaled_down_window_is_over_after_the_fraction_of_a_second_it_names(
+    serve: Callable[..., Caller],
+) -> None:
+    ticks = [0.0]
+    caller = serve(options=SandboxOptions(ticks=lambda: ticks[0]), rate_limit=2, rate_window=0.4)
+    for now in (0.0, 0.1):
+        ticks[0] = now
+        assert caller.get("markets").status_code == 200
+    answer = caller.get("markets")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "0.30")
+    ticks[0] = 0.4
     assert caller.get("markets").status_code == 200
 
 
