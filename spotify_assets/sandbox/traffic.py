@@ -65,7 +65,9 @@ class RollingLimit:
     def _written(self, seconds: float) -> str:
         """Rounded up, so that a caller who waits exactly as long finds a place."""
         if self._window < _SHORT_WINDOW_SECONDS:
-            return f"{max(1, math.ceil(seconds * 100)) / 100:.2f}"
+            # 0.4 - 0.1 is a little more than 0.3 to Python, and is not meant to be 0.31.
+            hundredths = math.ceil(round(seconds * 100, 9))
+            return f"{max(1, hundredths) / 100:.2f}"
         return str(max(1, math.ceil(seconds)))
 
 
