@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_QUOTA_REASON = "QUOTA_EXCEEDED"
 HTML_ERROR = (
     "<html><head><title>{status} {phrase}</title></head>"
     "<body><center><h1>{status} {phrase}</h1></center></body></html>"
@@ -64,7 +65,13 @@ def rate_limited(retry_after: str | None) -> Answer:
 
 def quota_exceeded(seconds: str) -> Answer:
     """429 of the daily quota of development mode."""
-    return api_error(429, "Too many requests", {"retry-after": seconds}, reason="QUOTA_EXCEEDED")
+    return api_error(429, "Too many requests", {"retry-after": seconds}, reason=_QUOTA_REASON)
+
+
+def is_quota(answer: Answer) -> bool:
+    """Whether the answer is `quota_exceeded`, and not a 429 of the rate limit."""
+    is_refusal = answer.status == 429 and isinstance(answer.body, dict)
+    return is_refusal and answer.body["error"].get("reason") == _QUOTA_REASON
 
 
 def premium_required() -> Answer:

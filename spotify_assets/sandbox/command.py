@@ -85,6 +85,7 @@ Examples
 \b
 While it runs
   GET    /sandbox/calls    calls by endpoint and status, 429s answered; DELETE counts anew
+  GET    /sandbox/requests the newest 50,000 calls one by one: seconds, endpoint, status, ids
   POST   /sandbox/faults   {"faults": ["status=503/html:times=3"]}; an empty list clears them
   GET    /sandbox/health
 """

@@ -34,6 +34,7 @@ from spotify_assets.sandbox.answers import (
     RefusedError,
     api_error,
     html_error,
+    is_quota,
     premium_required,
     quota_exceeded,
     rate_limited,
@@ -46,7 +47,7 @@ from spotify_assets.sandbox.faults import Fault, FaultError, Faults
 from spotify_assets.sandbox.model import Catalogue
 from spotify_assets.sandbox.render import Access
 from spotify_assets.sandbox.synthetic import SyntheticCatalogue
-from spotify_assets.sandbox.traffic import CallCounter, RollingLimit, Ticks, Tokens
+from spotify_assets.sandbox.traffic import AnsweredCall, CallCounter, RollingLimit, Ticks, Tokens
 
 MARK = (b"x-spotify-assets-sandbox", b"1")
 _TRANSPORT = "sandbox.transport"
@@ -84,6 +85,7 @@ class _Sandbox:
     def __init__(self, catalogue: Catalogue, options: SandboxOptions) -> None:
         self.catalogue = catalogue
         self.options = options
+        self.started = options.ticks()
         self.calls = CallCounter()
         self.faults = Faults(options.faults)
         self.tokens = Tokens(options.token_seconds, options.ticks)
@@ -104,6 +106,7 @@ class _Sandbox:
             self._route("/api/token", "token", self._token, "POST"),
             Route("/sandbox/health", self._health),
             Route("/sandbox/calls", self._calls, methods=["GET", "DELETE"]),
+            Route("/sandbox/requests", self._requests),
             Route("/sandbox/faults", self._faults, methods=["GET", "POST"]),
         ]
 
@@ -115,14 +118,13 @@ class _Sandbox:
         method: str = "GET",
     ) -> Route:
         async def endpoint(request: Request) -> Response:
+            came_in = self.options.ticks() - self.started
             striking = self.faults.striking(name)
             await asyncio.sleep(self.options.latency + float(striking.get("slow", 0)))
-            if "dropped" in striking:
-                self.calls.answered(name, None)
-                return _Dropped()
-            given = await answer(request, striking)
-            self.calls.answered(name, given.status)
-            return _response(given, truncated="truncated" in striking)
+            given = None if "dropped" in striking else await answer(request, striking)
+            call = AnsweredCall(came_in, name, 0 if given is None else given.status, _asked(request))
+            self.calls.answered(call, is_quota=given is not None and is_quota(given))
+            return _Dropped() if given is None else _response(given, truncated="truncated" in striking)
 
         return Route(path, endpoint, methods=[method])
 
@@ -237,6 +239,10 @@ class _Sandbox:
             self.calls.reset()
         return JSONResponse(self.calls.report())
 
+    async def _requests(self, request: Request) -> Response:
+        del request
+        return JSONResponse(self.calls.requests())
+
     async def _faults(self, request: Request) -> Response:
         if request.method == "POST":
             try:
@@ -244,6 +250,12 @@ class _Sandbox:
             except FaultError as error:
                 return JSONResponse({"error": str(error)}, status_code=400)
         return JSONResponse({"faults": self.faults.report()})
+
+
+def _asked(request: Request) -> str:
+    """What a call is about, see AnsweredCall."""
+    in_path: str = next(iter(request.path_params.values()), "")
+    return in_path or ",".join(request.query_params.getlist("ids")) or request.query_params.get("q", "")
 
 
 def _posted_faults(body: bytes) -> list[Fault]:
@@ -548,8 +560,14 @@ class SandboxServer:
         return dict(self.report()["endpoints"])
 
     def report(self) -> dict[str, Any]:
-        """The body of GET /sandbox/calls: endpoints, statuses, total, rate_limited."""
-        return self._ask("GET", "/sandbox/calls")
+        """The body of GET /sandbox/calls, see CallCounter.report."""
+        answer: dict[str, Any] = self._ask("GET", "/sandbox/calls")
+        return answer
+
+    @property
+    def requests(self) -> list[AnsweredCall]:
+        """The newest 50,000 calls since the start or the last reset, in the order in which they came in."""
+        return [AnsweredCall(*call) for call in self._ask("GET", "/sandbox/requests")]
 
     def reset_calls(self) -> None:
         """Count from zero."""
@@ -565,11 +583,10 @@ class SandboxServer:
         if "error" in answer:
             raise FaultError(answer["error"])
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 -- JSON
         connection = HTTPConnection("127.0.0.1", self._port, timeout=_START_SECONDS)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
-            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+            return json.loads(connection.getresponse().read())
         finally:
             connection.close()
-        return answer

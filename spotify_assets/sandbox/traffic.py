@@ -1,4 +1,4 @@
-"""What the server keeps in mind while it runs: calls answered, tokens given out, the rolling rate limit."""
+"""What the server keeps in mind while it runs: calls answered, tokens given out, rolling rate limits."""
 
 from __future__ import annotations
 
@@ -6,39 +6,72 @@ import math
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 Ticks = Callable[[], float]
 
 # In a shorter window the wait is written with a fraction: whole seconds would be most of it.
 _SHORT_WINDOW_SECONDS = 10.0
+_REMEMBERED_CALLS = 50_000
+
+
+class AnsweredCall(NamedTuple):
+    """One call as GET /sandbox/requests tells it.
+
+    `seconds` is when it came in, since the sandbox started; `status` 0 is a connection that was dropped; `asked`
+    holds the ids of a batch, the id (or UPC) in the path, or the text of a search, and is empty otherwise.
+    """
+
+    seconds: float
+    endpoint: str
+    status: int
+    asked: str
 
 
 class CallCounter:
-    """Calls by endpoint and by status since the start or the last reset."""
+    """The calls since the start or the last reset: how many of each kind, and the newest one by one."""
 
     def __init__(self) -> None:
-        self.endpoints: Counter[str] = Counter()
-        self.statuses: Counter[int] = Counter()
+        self._endpoints: Counter[str] = Counter()
+        self._statuses: Counter[int] = Counter()
+        self._rate_limited: Counter[str] = Counter()
+        self._quota = 0
+        self._newest: deque[AnsweredCall] = deque(maxlen=_REMEMBERED_CALLS)
 
-    def answered(self, endpoint: str, status: int | None) -> None:
-        """Count one call; status None is a call that got no answer."""
-        self.endpoints[endpoint] += 1
-        self.statuses[status or 0] += 1
+    def answered(self, call: AnsweredCall, *, is_quota: bool) -> None:
+        """Count one call."""
+        self._endpoints[call.endpoint] += 1
+        self._statuses[call.status] += 1
+        if call.status == 429:
+            self._rate_limited[call.endpoint] += 1
+        self._quota += is_quota
+        self._newest.append(call)
 
     def reset(self) -> None:
         """Begin anew."""
-        self.endpoints.clear()
-        self.statuses.clear()
+        self._endpoints.clear()
+        self._statuses.clear()
+        self._rate_limited.clear()
+        self._quota = 0
+        self._newest.clear()
 
     def report(self) -> dict[str, Any]:
-        """The body of GET /sandbox/calls. Status 0 counts calls whose connection was dropped."""
+        """The body of GET /sandbox/calls. Status 0 counts calls whose connection was dropped.
+
+        `rate_limited` and `rate_limited_endpoints` count every 429, also those that are also in `quota`.
+        """
         return {
-            "endpoints": dict(sorted(self.endpoints.items())),
-            "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
-            "total": self.endpoints.total(),
-            "rate_limited": self.statuses[429],
+            "endpoints": dict(sorted(self._endpoints.items())),
+            "statuses": {str(status): count for status, count in sorted(self._statuses.items())},
+            "total": self._endpoints.total(),
+            "rate_limited": self._statuses[429],
+            "rate_limited_endpoints": dict(sorted(self._rate_limited.items())),
+            "quota": self._quota,
         }
+
+    def requests(self) -> list[AnsweredCall]:
+        """The body of GET /sandbox/requests: the newest 50,000 calls in the order in which they came in."""
+        return sorted(self._newest, key=lambda call: call.seconds)
 
 
 class RollingLimit:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +11,9 @@ import requests
 
 from spotify_assets.sandbox.markets import MARKETS
 from spotify_assets.sandbox.model import Album, measured_features
+from spotify_assets.sandbox.server import SandboxOptions
 from spotify_assets.sandbox.synthetic import SyntheticCatalogue
+from spotify_assets.sandbox.traffic import AnsweredCall, CallCounter
 from spotify_assets_tests.sandbox.caller import NOW, Caller
 
 UNKNOWN = "0" * 22
@@ -339,9 +343,75 @@ def test_calls_are_counted_by_endpoint_and_status_and_can_be_reset(serve: Callab
         "statuses": {"200": 3, "404": 2},
         "total": 5,
         "rate_limited": 0,
+        "rate_limited_endpoints": {},
+        "quota": 0,
     }
     caller.server.reset_calls()
     assert caller.server.calls() == {}
+
+
+def test_the_429s_are_told_by_endpoint_and_the_quota_apart(serve: Callable[..., Caller]) -> None:
+    """Rate limited calls of ReccoBeats say nothing about Spotify's rate limit."""
+    caller = serve(
+        faults=["rate-limit:on=markets:times=2", "quota:on=search", "rate-limit:on=reccobeats/track"]
+    )
+    for _ in range(3):
+        caller.get("markets")
+    caller.get("search", q="tag:new", type="album")
+    caller.reccobeats("track", ids=UNKNOWN)
+    report = caller.server.report()
+    assert report["rate_limited_endpoints"] == {"markets": 2, "reccobeats/track": 1, "search": 1}
+    assert (report["rate_limited"], report["quota"]) == (4, 1)
+    caller.server.reset_calls()
+    report = caller.server.report()
+    assert (report["rate_limited_endpoints"], report["quota"]) == ({}, 0)
+
+
+def test_the_calls_are_told_one_by_one_with_what_was_asked_for(serve: Callable[..., Caller]) -> None:
+    ticks = [5.0]
+    caller = serve(options=SandboxOptions(ticks=lambda: ticks[0]), faults=["dropped:on=artists"])
+    caller.server.reset_calls()
+    caller.get("albums", ids=f"{UNKNOWN},x")
+    ticks[0] = 7.5
+    caller.get(f"albums/{UNKNOWN}/tracks", limit=50)
+    caller.get("search", q="tag:new", type="album")
+    caller.get("markets")
+    caller.reccobeats("track", ids=[UNKNOWN, "x"])
+    with pytest.raises(requests.ConnectionError):
+        caller.get("artists", ids=UNKNOWN)
+    assert caller.server.requests == [
+        (0.0, "albums", 200, f"{UNKNOWN},x"),
+        (2.5, "albums/{id}/tracks", 404, UNKNOWN),
+        (2.5, "search", 200, "tag:new"),
+        (2.5, "markets", 200, ""),
+        (2.5, "reccobeats/track", 200, f"{UNKNOWN},x"),
+        (2.5, "artists", 0, UNKNOWN),
+    ]
+    caller.server.reset_calls()
+    assert caller.server.requests == []
+
+
+def test_calls_are_told_in_the_order_in_which_they_came_in(serve: Callable[..., Caller]) -> None:
+    """A slow answer is finished after calls that came later; the schedule of the caller is what counts."""
+    caller = serve(faults=["slow=0.5:on=markets"])
+    caller.server.reset_calls()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(caller.get, "markets")
+        faults_url = f"{caller.server.url}sandbox/faults"
+        while not requests.get(faults_url, timeout=10).json()["faults"][0]["struck"]:
+            time.sleep(0.01)
+        caller.reccobeats("track", ids=UNKNOWN)
+        slow.result()
+    assert [call.endpoint for call in caller.server.requests] == ["markets", "reccobeats/track"]
+
+
+def test_only_the_newest_calls_are_remembered_one_by_one() -> None:
+    counter = CallCounter()
+    for number in range(50_003):
+        counter.answered(AnsweredCall(float(number), "markets", 200, ""), is_quota=False)
+    told = counter.requests()
+    assert (len(told), told[0].seconds) == (50_000, 3.0)
+    assert counter.report()["total"] == 50_003
 
 
 def test_health_says_what_is_served(extended: Caller) -> None:
