@@ -71,9 +71,14 @@ Faults, written NAME[=VALUE][:every=N][:times=N][:after=N][:on=ENDPOINT]
   premium-required[=json]  403 because the owner lost Premium (json or text)
   vanished[=ALBUM_ID]    null in a batch of albums, 404 on its own
   null-items             the first item of a page or batch is null
+  null-page[=items]      the items of a page of search are null, or the page
+  duplicate-items        pages of search begin with the last item of the page before
+  drifting-total         the total of search differs from page to page
+  search-border-404      404 instead of 400 beyond the first 1000 results
   relinked               with a market, tracks come under another id
   access[=development]   these calls get that kind of access
-Without :on= a fault concerns all calls of the Web API (or its own endpoint).
+Without :on= a fault concerns all calls of the Web API (or its own endpoint);
+:on=reccobeats/* is every endpoint below it.
 
 \b
 Examples

@@ -16,7 +16,7 @@ from typing import Any
 from spotify_assets.sandbox.answers import Answer, RefusedError, api_error
 from spotify_assets.sandbox.ids import is_well_formed
 from spotify_assets.sandbox.markets import MARKETS
-from spotify_assets.sandbox.model import Album, Catalogue, Listing, Track, measured_features
+from spotify_assets.sandbox.model import Album, Catalogue, Listing, T, Track, measured_features
 from spotify_assets.sandbox.render import Access, Json, View, page, twin
 from spotify_assets.sandbox.search import Query, search_albums, search_tracks
 
@@ -28,7 +28,7 @@ _FORBIDDEN = "Forbidden"
 
 @dataclass(frozen=True)
 class Call:
-    """One request, taken apart."""
+    """One request, taken apart, with what faults change of its answer."""
 
     catalogue: Catalogue
     access: Access
@@ -38,6 +38,8 @@ class Call:
     path: Mapping[str, str]
     new_releases_limit: int | None = None
     relinked: bool = False
+    overlapping: bool = False
+    border_status: int = 400
 
     @cached_property
     def view(self) -> View:
@@ -90,6 +92,10 @@ class Call:
         if self.access == "development":
             raise RefusedError(api_error(403, message))
 
+    def listed(self, listing: Listing[T], window: Json) -> Listing[T]:
+        """The listing as the pages of this call show it."""
+        return listing.overlapping(window["limit"]) if self.overlapping else listing
+
     def kept(self, *names: str) -> Json:
         """Parameters that the links of a page repeat."""
         return {name: self.query[name] for name in names if name in self.query}
@@ -123,6 +129,7 @@ def new_releases(call: Call) -> Answer:
     if call.new_releases_limit is not None:
         listing = Listing(min(listing.total, call.new_releases_limit), listing.item)
     window = call.window(20, 50)
+    listing = call.listed(listing, window)
     items = [call.view.simple_album(album) for album in listing.page(**window)]
     href = f"{call.base_url}browse/new-releases"
     return Answer(200, {"albums": page(href, {**call.kept("country"), **window}, listing, items)})
@@ -216,6 +223,7 @@ def artist_albums(call: Call) -> Answer:
     if groups is not None:
         every = listing.page(0, listing.total)
         listing = Listing.of([album for album in every if album.album_type in groups.split(",")])
+    listing = call.listed(listing, window)
     items = [call.view.discography_album(album) for album in listing.page(**window)]
     kept = call.kept("include_groups", "market", "country")
     return Answer(200, page(f"{call.base_url}artists/{artist_id}/albums", {**window, **kept}, listing, items))
@@ -238,7 +246,9 @@ def search(call: Call) -> Answer:
         raise RefusedError(api_error(400, "Bad search type field"))
     window = call.window(5, 10) if call.access == "development" else call.window(20, 50)
     if window["offset"] + window["limit"] > _SEARCH_WINDOW:
-        raise RefusedError(api_error(400, "Bad request"))
+        # Both have been seen.
+        message = "Not found." if call.border_status == 404 else "Bad request"
+        raise RefusedError(api_error(call.border_status, message))
     return Answer(200, {f"{kind}s": _search_page(call, kind, text, window) for kind in types})
 
 
@@ -248,10 +258,10 @@ def _search_page(call: Call, kind: str, text: str, window: Json) -> Json:
     items: list[Any] = []
     listing: Listing[Any] = Listing.of([])
     if kind == "album":
-        listing = search_albums(call.catalogue, query, call.now)
+        listing = call.listed(search_albums(call.catalogue, query, call.now), window)
         items = [call.view.simple_album(album) for album in listing.page(**window)]
     elif kind == "track":
-        listing = search_tracks(call.catalogue, query, call.now)
+        listing = call.listed(search_tracks(call.catalogue, query, call.now), window)
         items = [call.view.track(track, call.album_of(track)) for track in listing.page(**window)]
     return page(f"{call.base_url}search", shown, listing, items)
 

@@ -18,6 +18,10 @@ A fault is written `NAME[=VALUE][:OPTION=VALUE...]`, for example `rate-limit=7:e
 | `premium-required` | `json` or `text` (`json`) | 403: the owner of the application lost Premium |
 | `vanished` | album id (the first asked for) | the album is null in a batch, 404 on its own |
 | `null-items` | - | the first item of a page or batch is null |
+| `null-page` | `items` or `page` (`items`) | the items of a page are null, or the whole page |
+| `duplicate-items` | - | each page begins with the last item of the page before, and `total` counts both |
+| `drifting-total` | - | `total` is up to a quarter too low or too high, on each page another; `next` is right |
+| `search-border-404` | - | beyond the first 1000 results 404 "Not found." instead of 400 "Bad request" |
 | `relinked` | - | with a market, tracks come under another id, their own in `linked_from` |
 | `access` | `development` or `extended` (`development`) | the kind of access changes for these calls |
 
@@ -26,10 +30,12 @@ A fault is written `NAME[=VALUE][:OPTION=VALUE...]`, for example `rate-limit=7:e
 | `every=N` | only each Nth call it concerns |
 | `times=N` | N times in all, then no more |
 | `after=N` | not before N calls it concerns have passed |
-| `on=ENDPOINT` | only calls of this endpoint, named as in GET /sandbox/calls |
+| `on=ENDPOINT` | only calls of this endpoint, named as in GET /sandbox/calls; `reccobeats/*` is all below it |
 
-Without `on` a fault concerns every call of the Web API, and neither ReccoBeats nor the token service; the three
-that belong to one endpoint (`token-down`, `audio-features-closed`, `vanished`) concern that one.
+Without `on` a fault concerns every call of the Web API, and neither ReccoBeats nor the token service. Those that
+belong to an endpoint concern that one: `token-down`, `audio-features-closed`, `vanished` (albums), and of search
+`null-page`, `duplicate-items`, `drifting-total` and `search-border-404`. With `on`, the first and the third of
+these reach any page, `duplicate-items` those of new releases and of an artist's albums.
 """
 
 from __future__ import annotations
@@ -52,6 +58,10 @@ _DEFAULTS = {
     "premium-required": "json",
     "vanished": "",
     "null-items": "",
+    "null-page": "items",
+    "duplicate-items": "",
+    "drifting-total": "",
+    "search-border-404": "",
     "relinked": "",
     "access": "development",
 }
@@ -60,6 +70,10 @@ _OWN_ENDPOINTS = {
     "token-down": ("token",),
     "audio-features-closed": ("audio-features", "audio-features/{id}"),
     "vanished": ("albums", "albums/{id}", "albums/{id}/tracks"),
+    "null-page": ("search",),
+    "duplicate-items": ("search",),
+    "drifting-total": ("search",),
+    "search-border-404": ("search",),
 }
 # A value may hold colons itself (an HTTP date), so only known options end it.
 _OPTION = re.compile(r":(every|times|after|on)=")
@@ -69,6 +83,7 @@ _VALUE_FORMS = {
     "token-down": re.compile(r"[45]\d\d"),
     "premium-required": re.compile(r"json|text"),
     "access": re.compile(r"development|extended"),
+    "null-page": re.compile(r"items|page"),
 }
 
 
@@ -134,11 +149,17 @@ class Fault:
     def concerns(self, endpoint: str) -> bool:
         """Whether this fault looks at calls of the endpoint at all."""
         if self.on is not None:
-            return endpoint == self.on
+            is_family = self.on.endswith("/*")
+            return endpoint.startswith(self.on[:-1]) if is_family else endpoint == self.on
         own = _OWN_ENDPOINTS.get(self.name)
         if own is not None:
             return endpoint in own
         return endpoint != "token" and not endpoint.startswith("reccobeats/")
+
+    @property
+    def told(self) -> str:
+        """What an answer it has just struck needs to know: its value, or which answer of how many it is."""
+        return str(self.struck - 1) if self.name == "drifting-total" else self.value
 
     def strikes(self, endpoint: str) -> bool:
         """Count one call and say whether the fault befalls it."""
@@ -164,8 +185,8 @@ class Faults:
         self._faults = list(faults)
 
     def striking(self, endpoint: str) -> dict[str, str]:
-        """The faults that befall a call of this endpoint, by name, with their values."""
-        return {fault.name: fault.value for fault in self._faults if fault.strikes(endpoint)}
+        """The faults that befall a call of this endpoint, by name, with what they tell its answer."""
+        return {fault.name: fault.told for fault in self._faults if fault.strikes(endpoint)}
 
     def report(self) -> list[dict[str, str | int]]:
         """The faults in force and how often each struck."""

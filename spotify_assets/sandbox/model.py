@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -124,6 +125,16 @@ class Listing(Generic[T]):
     def page(self, offset: int, limit: int) -> list[T]:
         """The items from `offset` on, at most `limit`."""
         return [self.item(index) for index in range(offset, min(offset + limit, self.total))]
+
+    def overlapping(self, limit: int) -> Listing[T]:
+        """The same in pages of `limit` that each begin with the last item of the page before.
+
+        The total counts the repeated items too, so that whoever reads to the end has seen everything.
+        """
+        if limit < 2 or self.total <= limit:
+            return self
+        pages = math.ceil((self.total - 1) / (limit - 1))
+        return Listing(self.total + pages - 1, lambda index: self.item(index - index // limit))
 
     @classmethod
     def of(cls, items: list[T]) -> Listing[T]:

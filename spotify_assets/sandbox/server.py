@@ -11,8 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -35,14 +34,13 @@ from spotify_assets.sandbox.answers import (
     api_error,
     html_error,
     is_quota,
-    premium_required,
-    quota_exceeded,
     rate_limited,
     token_error,
     unauthorized,
 )
 from spotify_assets.sandbox.catalogue_file import load_catalogue
 from spotify_assets.sandbox.endpoints import Call, Handler
+from spotify_assets.sandbox.fault_answers import answer_in_place, disfigured
 from spotify_assets.sandbox.faults import Fault, FaultError, Faults
 from spotify_assets.sandbox.model import Catalogue
 from spotify_assets.sandbox.render import Access
@@ -138,10 +136,10 @@ class _Sandbox:
                 self._check_token(request.headers.get("authorization", ""))
                 self._check_limit()
                 call = self._call(request, "v1/", striking)
-                given = self._fault_answer(striking) or run(call)
+                given = self._answer_in_place(striking) or run(call)
             except RefusedError as refused:
                 return refused.answer
-            return _disfigured(given, call, striking)
+            return disfigured(given, call, striking)
 
         return answer
 
@@ -150,7 +148,7 @@ class _Sandbox:
 
         async def answer(request: Request, striking: dict[str, str]) -> Answer:
             try:
-                return self._fault_answer(striking) or run(self._call(request, "reccobeats/v1/", striking))
+                return self._answer_in_place(striking) or run(self._call(request, "reccobeats/v1/", striking))
             except RefusedError as refused:
                 return refused.answer
 
@@ -170,6 +168,8 @@ class _Sandbox:
             path=request.path_params,
             new_releases_limit=self.options.new_releases_limit,
             relinked="relinked" in striking,
+            overlapping="duplicate-items" in striking,
+            border_status=404 if "search-border-404" in striking else 400,
         )
 
     def _check_token(self, header: str) -> None:
@@ -184,34 +184,14 @@ class _Sandbox:
         if retry_after is not None:
             raise RefusedError(rate_limited(retry_after))
 
-    def _fault_answer(self, striking: Mapping[str, str]) -> Answer | None:
-        """The answer a fault puts in the place of the right one."""
-        if "rate-limit" in striking:
-            return rate_limited(self._retry_after(striking["rate-limit"]))
-        if "quota" in striking:
-            return quota_exceeded(striking["quota"])
-        if "status" in striking:
-            return _failure(striking["status"])
-        if "html" in striking:
-            return replace(html_error(502), status=200)
-        if "audio-features-closed" in striking:
-            return api_error(403, None)
-        if "premium-required" in striking:
-            refusal = premium_required()
-            is_text = striking["premium-required"] == "text"
-            return Answer(403, refusal.body["error"]["message"]) if is_text else refusal
-        return None
-
-    def _retry_after(self, value: str) -> str | None:
-        if value == "date":
-            return format_datetime(self.options.now() + timedelta(seconds=2), usegmt=True)
-        return None if value == "none" else value
+    def _answer_in_place(self, striking: Mapping[str, str]) -> Answer | None:
+        return answer_in_place(striking, self.options.now())
 
     async def _token(self, request: Request, striking: dict[str, str]) -> Answer:
         """POST /api/token: any credentials are good but the id `invalid`."""
         if "token-down" in striking:
             return html_error(int(striking["token-down"]))
-        fault = self._fault_answer(striking)
+        fault = self._answer_in_place(striking)
         if fault is not None:
             return fault
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
@@ -280,49 +260,6 @@ def _credentials(header: str, form: Mapping[str, str]) -> tuple[str, str] | None
     if "client_id" in form:
         return form["client_id"], form.get("client_secret", "")
     return None
-
-
-def _failure(value: str) -> Answer:
-    code, _, body = value.partition("/")
-    status = int(code)
-    if body == "empty":
-        return Answer(status, "")
-    return html_error(status) if body == "html" else api_error(status, "Server error")
-
-
-def _disfigured(answer: Answer, call: Call, striking: Mapping[str, str]) -> Answer:
-    """A right answer with an item or an album taken out of it."""
-    if answer.status != 200 or not isinstance(answer.body, dict):
-        return answer
-    if "vanished" in striking:
-        answer = _without_album(answer, call, striking["vanished"])
-    if "null-items" in striking:
-        items = _items(answer.body)
-        if items:
-            items[0] = None
-    return answer
-
-
-def _without_album(answer: Answer, call: Call, album_id: str) -> Answer:
-    if "id" in call.path:
-        is_meant = album_id in ("", call.path["id"])
-        return api_error(404, "Resource not found") if is_meant else answer
-    gone = album_id or call.query["ids"].split(",")[0]
-    kept = [None if album is not None and album["id"] == gone else album for album in answer.body["albums"]]
-    return replace(answer, body={"albums": kept})
-
-
-def _items(body: dict[str, Any]) -> list[Any]:
-    """The list an answer is about: of a page, of a page under a key, of a batch, or the tracks of an album."""
-    names = (
-        ("items", "tracks") if "id" in body else ("items", "tracks", "albums", "artists", "audio_features")
-    )
-    for name in names:
-        value = body.get(name)
-        items = value.get("items") if isinstance(value, dict) else value
-        if isinstance(items, list):
-            return items
-    return []
 
 
 def _response(answer: Answer, *, truncated: bool) -> Response:

@@ -3,13 +3,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spotify_assets.sandbox import faults
 from spotify_assets.sandbox.command import sandbox
 from spotify_assets.sandbox.faults import NAMES, Fault, FaultError
+from spotify_assets.sandbox.model import Listing
 from spotify_assets.sandbox.synthetic import SyntheticCatalogue
 from spotify_assets_tests.sandbox.caller import NOW, Caller
 
@@ -53,6 +58,7 @@ def test_a_value_may_hold_colons() -> None:
         ("status=503/xml", "does not take"),
         ("slow=long", "does not take"),
         ("access=full", "does not take"),
+        ("null-page=all", "does not take"),
         ("html:every=0", "at least 1"),
         ("html:every=often", "whole number"),
     ],
@@ -82,6 +88,19 @@ def test_a_fault_leaves_the_token_service_and_reccobeats_alone_unless_named() ->
     assert not Fault.parse("status=500").strikes("token")
     assert not Fault.parse("status=500").strikes("reccobeats/track")
     assert Fault.parse("status=500:on=token").strikes("token")
+
+
+def test_a_fault_can_be_put_on_every_endpoint_of_a_family() -> None:
+    fault = Fault.parse("html:on=reccobeats/*:times=2")
+    endpoints = ("reccobeats/track", "tracks", "token", "reccobeats/audio-features", "reccobeats/track")
+    assert [fault.strikes(endpoint) for endpoint in endpoints] == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize("name", ["null-page", "duplicate-items", "drifting-total", "search-border-404"])
+def test_an_oddity_of_search_concerns_search_alone_unless_told(name: str) -> None:
+    assert Fault.parse(name).concerns("search")
+    assert not Fault.parse(name).concerns("browse/new-releases")
+    assert Fault.parse(f"{name}:on=browse/new-releases").concerns("browse/new-releases")
 
 
 @pytest.mark.parametrize("value", ["7", "1.5", "86400", "soon"])
@@ -190,6 +209,17 @@ def test_an_album_can_vanish(serve: Callable[..., Caller], ids: str) -> None:
     assert caller.get(f"albums/{ids.split(',')[0]}").status_code == 200
 
 
+@pytest.mark.parametrize("endpoint", ["search", "markets", "tracks", "artists/{id}/albums"])
+def test_no_album_vanishes_where_none_was_asked_for(
+    serve: Callable[..., Caller], ids: str, catalogue: SyntheticCatalogue, endpoint: str
+) -> None:
+    """The fault may be put on any endpoint, and must not be an error of the sandbox itself."""
+    caller = serve(faults=[f"vanished={ids.split(',')[0]}:on={endpoint}"])
+    artist = catalogue.new_releases(NOW).item(0).artists[0].artist_id
+    answer = caller.get(endpoint.format(id=artist), q="tag:new", type="album", ids=ids)
+    assert answer.status_code == 200
+
+
 def test_items_can_be_null(serve: Callable[..., Caller], ids: str) -> None:
     caller = serve(faults=["null-items"])
     assert caller.json("browse/new-releases")["albums"]["items"][0] is None
@@ -198,6 +228,91 @@ def test_items_can_be_null(serve: Callable[..., Caller], ids: str) -> None:
     assert caller.json(f"albums/{first}/tracks")["items"][0] is None
     assert caller.json(f"albums/{first}")["tracks"]["items"][0] is None
     assert caller.json("search", q="tag:new", type="album")["albums"]["items"][0] is None
+
+
+def test_the_first_item_of_every_page_of_a_search_is_null(serve: Callable[..., Caller]) -> None:
+    caller = serve(faults=["null-items"])
+    answer = caller.json("search", q="the", type="album,track,show")
+    assert [answer[key]["items"][0] for key in ("albums", "tracks")] == [None, None]
+    assert answer["albums"]["items"][1] is not None
+    assert answer["shows"]["items"] == []
+
+
+def test_the_items_of_a_page_can_be_null_and_the_whole_page_too(
+    serve: Callable[..., Caller], ids: str
+) -> None:
+    caller = serve(faults=["null-page"])
+    page = caller.json("search", q="tag:new", type="album")["albums"]
+    assert page["items"] is None
+    assert page["total"] > 0
+    assert caller.json("browse/new-releases")["albums"]["items"]
+    album = ids.split(",")[0]
+    caller.server.set_faults("null-page:on=albums/{id}/tracks")
+    assert caller.json(f"albums/{album}/tracks")["items"] is None
+    caller.server.set_faults("null-page=page", "null-page=page:on=albums/{id}/tracks")
+    assert caller.json("search", q="tag:new", type="album") == {"albums": None}
+    assert caller.json(f"albums/{album}/tracks") is None
+
+
+def _pages(caller: Caller, path: str, **params: Any) -> list[dict[str, Any]]:
+    """The album pages from the first to the one without a next."""
+    pages = [caller.json(path, **params)["albums"]]
+    while pages[-1]["next"]:
+        pages.append(caller.session.get(pages[-1]["next"], timeout=10).json()["albums"])
+    return pages
+
+
+@pytest.mark.parametrize("path", ["search", "browse/new-releases"])
+def test_a_page_can_begin_with_the_last_item_of_the_page_before_and_nothing_is_lost(
+    serve: Callable[..., Caller], path: str
+) -> None:
+    """As when an album comes in at the top between two pages: whoever does not look counts it twice."""
+    caller = serve()
+    params = {"q": "tag:new", "type": "album"} if path == "search" else {}
+    right = [item["id"] for page in _pages(caller, path, limit=10, **params) for item in page["items"]]
+    caller.server.set_faults(f"duplicate-items:on={path}")
+    pages = _pages(caller, path, limit=10, **params)
+    assert len(right) == len(set(right)) > 20
+    for before, after in pairwise(pages):
+        assert after["items"][0]["id"] == before["items"][-1]["id"]
+    shown = [item["id"] for page in pages for item in page["items"]]
+    assert list(dict.fromkeys(shown)) == right
+    assert {page["total"] for page in pages} == {len(shown)}
+
+
+@given(st.integers(0, 300), st.integers(1, 50))
+def test_overlapping_pages_show_every_item_and_only_their_borders_twice(total: int, limit: int) -> None:
+    listing = Listing.of(list(range(total))).overlapping(limit)
+    pages = [listing.page(offset, limit) for offset in range(0, listing.total, limit)]
+    assert all(before[-1] == after[0] for before, after in pairwise(pages) if limit > 1)
+    assert list(dict.fromkeys(item for page in pages for item in page)) == list(range(total))
+    assert all(len(page) > 1 for page in pages[1:] if limit > 1)
+
+
+def test_the_total_can_drift_from_page_to_page_while_next_stays_right(
+    serve: Callable[..., Caller], catalogue: SyntheticCatalogue
+) -> None:
+    fresh = catalogue.fresh(NOW).total
+    caller = serve(faults=["drifting-total"])
+    pages = _pages(caller, "search", q="tag:new", type="album", limit=10)
+    totals = [page["total"] for page in pages]
+    assert sum(len(page["items"]) for page in pages) == fresh
+    assert all(before != after for before, after in pairwise(totals))
+    assert min(totals) < fresh < max(totals)
+    assert all(abs(total - fresh) <= fresh / 4 + 0.5 for total in totals)
+    caller.server.set_faults("drifting-total")
+    again = _pages(caller, "search", q="tag:new", type="album", limit=10)
+    assert [page["total"] for page in again] == totals
+
+
+def test_beyond_the_first_thousand_results_it_can_also_be_404(serve: Callable[..., Caller]) -> None:
+    caller = serve()
+    window = {"q": "tag:new", "type": "album", "limit": 10, "offset": 991}
+    assert caller.get("search", **window).status_code == 400
+    caller.server.set_faults("search-border-404")
+    answer = caller.get("search", **window)
+    assert (answer.status_code, answer.json()["error"]) == (404, {"status": 404, "message": "Not found."})
+    assert caller.get("search", **{**window, "offset": 990}).status_code == 200
 
 
 def test_access_can_change_in_the_middle(serve: Callable[..., Caller]) -> None:
