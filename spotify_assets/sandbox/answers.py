@@ -1,12 +1,15 @@
-"""Answers apart from HTTP: status, body, headers, and the error bodies Spotify is known to send."""
+"""Answers apart from HTTP: status, body, headers, and the error bodies the services are known to send."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Quota = Literal["quota", "deezer_quota"]
 
 _QUOTA_REASON = "QUOTA_EXCEEDED"
+_DEEZER_QUOTA = {"type": "Exception", "message": "Quota limit exceeded", "code": 4}
 HTML_ERROR = (
     "<html><head><title>{status} {phrase}</title></head>"
     "<body><center><h1>{status} {phrase}</h1></center></body></html>"
@@ -68,10 +71,24 @@ def quota_exceeded(seconds: str) -> Answer:
     return api_error(429, "Too many requests", {"retry-after": seconds}, reason=_QUOTA_REASON)
 
 
-def is_quota(answer: Answer) -> bool:
-    """Whether the answer is `quota_exceeded`, and not a 429 of the rate limit."""
-    is_refusal = answer.status == 429 and isinstance(answer.body, dict)
-    return is_refusal and answer.body["error"].get("reason") == _QUOTA_REASON
+def deezer_no_data() -> Answer:
+    """What Deezer does not have, or cannot make sense of: HTTP 200, as all its errors."""
+    return Answer(200, {"error": {"type": "DataException", "message": "no data", "code": 800}})
+
+
+def deezer_quota_exceeded() -> Answer:
+    """Too many calls of Deezer within 5 seconds: HTTP 200, and no word on how long to wait."""
+    return Answer(200, {"error": dict(_DEEZER_QUOTA)})
+
+
+def quota(answer: Answer) -> Quota | None:
+    """The quota that an answer says is used up; None also for a 429 of the rate limit."""
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    if not isinstance(error, dict):
+        return None
+    if error == _DEEZER_QUOTA:
+        return "deezer_quota"
+    return "quota" if error.get("reason") == _QUOTA_REASON else None
 
 
 def premium_required() -> Answer:

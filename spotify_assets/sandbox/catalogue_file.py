@@ -216,6 +216,8 @@ class FileCatalogue:
         for track_id in sorted(self._features.keys() - self.tracks.keys()):
             raise reader.complaint(f"audio_features (id {track_id}): no track has this id")
         self._newest_first = sorted(self.albums.values(), key=lambda album: album.released_on, reverse=True)
+        self._numbered = list(self.albums.values())
+        self._numbers = {album.album_id: number for number, album in enumerate(self._numbered)}
         self._upcs = {album.upc: album for album in self.albums.values() if album.upc}
         self._isrcs = {track.isrc: track for track in self.tracks.values() if track.isrc}
 
@@ -309,6 +311,15 @@ class FileCatalogue:
         """The track with exactly this ISRC."""
         del now
         return self._isrcs.get(isrc)
+
+    def album_number(self, album: Album) -> int:
+        """Its place in the file, from 0."""
+        return self._numbers[album.album_id]
+
+    def numbered_album(self, number: int, now: datetime) -> Album | None:
+        """The album at this place of the file."""
+        del now
+        return self._numbered[number] if 0 <= number < len(self._numbered) else None
 
     def artist_albums(self, artist_id: str, now: datetime) -> Listing[Album]:
         """The albums whose first artist this is, newest first."""

@@ -1,4 +1,4 @@
-"""UPCs and ISRCs that can be read back, so that a search for one needs no index."""
+"""UPCs, ISRCs and ids of Deezer's that can be read back, so that a search for one needs no index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ _COUNTRIES = ("US", "GB", "QZ", "DE", "FR", "SE", "BR", "JP", "KR", "IN", "NL", 
 _UPC_SPACE = 10**10
 _ISRC_REGISTRANTS = 36**3
 _ISRC_SPACE = len(_COUNTRIES) * _ISRC_REGISTRANTS * 10**5
-# Odd, not divisible by 3 or 5: coprime to both spaces, so that multiplication is a permutation of them.
+_DEEZER_TRACKS = 10**4  # ids that Deezer reserves for an album's tracks
+_DEEZER_OFFSET = 628_318_530
+# Odd, not divisible by 3 or 5: coprime to all spaces, so that multiplication is a permutation of each.
 _STRIDE = 7_727_464_129
 
 
@@ -51,3 +53,29 @@ def track_of_isrc(text: str, offset: int) -> int | None:
         registrant = registrant * 36 + _ALPHANUMERIC.index(letter)
     value = (_COUNTRIES.index(country) * _ISRC_REGISTRANTS + registrant) * 10**5 + int(serial)
     return (value - offset) * pow(_STRIDE, -1, _ISRC_SPACE) % _ISRC_SPACE
+
+
+def deezer_album_id(album: int) -> int:
+    """Deezer's id of album number `album`."""
+    return 1 + (album * _STRIDE + _DEEZER_OFFSET) % _UPC_SPACE
+
+
+def album_of_deezer_id(deezer_id: int) -> int | None:
+    """The number of the album that has this id on Deezer, if there are so many."""
+    if not 1 <= deezer_id <= _UPC_SPACE:
+        return None
+    return (deezer_id - 1 - _DEEZER_OFFSET) * pow(_STRIDE, -1, _UPC_SPACE) % _UPC_SPACE
+
+
+def deezer_track_id(album: int, place: int) -> int:
+    """Deezer's id of the track at `place` (from 0) of album number `album`."""
+    number = album * _DEEZER_TRACKS + place
+    return 1 + (number * _STRIDE + _DEEZER_OFFSET) % (_UPC_SPACE * _DEEZER_TRACKS)
+
+
+def track_of_deezer_id(deezer_id: int) -> tuple[int, int] | None:
+    """The number of the album and the place (from 0) of the track with this id on Deezer."""
+    space = _UPC_SPACE * _DEEZER_TRACKS
+    if not 1 <= deezer_id <= space:
+        return None
+    return divmod((deezer_id - 1 - _DEEZER_OFFSET) * pow(_STRIDE, -1, space) % space, _DEEZER_TRACKS)

@@ -60,6 +60,7 @@ _EPILOG = """
 Faults, written NAME[=VALUE][:every=N][:times=N][:after=N][:on=ENDPOINT]
   rate-limit[=1]         429 with this Retry-After: 7, 1.5, 86400, date, none
   quota[=52531]          429 with reason QUOTA_EXCEEDED and this Retry-After
+  deezer-quota           Deezer's "Quota limit exceeded", with status 200
   status[=500/json]      any 4xx or 5xx with a json, html or empty body
   html                   200 with an HTML page instead of JSON
   truncated              200 whose body breaks off half-way
@@ -78,7 +79,7 @@ Faults, written NAME[=VALUE][:every=N][:times=N][:after=N][:on=ENDPOINT]
   relinked               with a market, tracks come under another id
   access[=development]   these calls get that kind of access
 Without :on= a fault concerns all calls of the Web API (or its own endpoint);
-:on=reccobeats/* is every endpoint below it.
+:on=deezer/* is every endpoint of Deezer, :on=reccobeats/* of ReccoBeats.
 
 \b
 Examples
@@ -153,6 +154,11 @@ While it runs
     help="Life of an access token.",
 )
 @click.option(
+    "--deezer-limit",
+    type=click.IntRange(min=0),
+    help="Calls of Deezer per rolling 5 seconds, then its quota error. Deezer's own allows 50.",
+)
+@click.option(
     "--fault",
     "faults",
     type=fault,
@@ -173,9 +179,10 @@ def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
     rate_window: float,
     new_releases_limit: int | None,
     token_seconds: int,
+    deezer_limit: int | None,
     faults: tuple[Fault, ...],
 ) -> None:
-    """Serve a stand-in for the Spotify Web API and ReccoBeats on this machine, until Ctrl-C.
+    """Serve a stand-in for the Spotify Web API, ReccoBeats and Deezer on this machine, until Ctrl-C.
 
     Any client id and secret get a token, except for the id "invalid". The data is made up, the same on every
     start for the same --seed and --albums.
@@ -187,6 +194,7 @@ def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
         rate_window=rate_window,
         new_releases_limit=new_releases_limit,
         token_seconds=token_seconds,
+        deezer_limit=deezer_limit,
         faults=faults,
     )
     app = create_app(_catalogue(catalogue, albums, seed, tracks_per_album), options)
@@ -198,6 +206,7 @@ def sandbox(  # noqa: PLR0913, RUF100 -- one argument for each option
     click.echo(f"Spotify Web API    {address}v1/")
     click.echo(f"Token service      {address}api/token")
     click.echo(f"ReccoBeats         {address}reccobeats/v1/")
+    click.echo(f"Deezer             {address}deezer/")
     click.echo(f"Calls so far       {address}sandbox/calls")
     click.echo(f"{access} access; Ctrl-C stops.")
     # The server ends in good order, then raises the signal anew, which does nothing where it was ignored at the start.

@@ -11,6 +11,7 @@ from typing import Any
 from spotify_assets.sandbox.answers import (
     Answer,
     api_error,
+    deezer_quota_exceeded,
     html_error,
     premium_required,
     quota_exceeded,
@@ -23,8 +24,9 @@ Striking = Mapping[str, str]
 
 # Sixteenths of the total, in turn: none is the one before it, and the first page promises the least.
 _DRIFTS = (-4, 3, -2, 4, -1, 2, -3, 1)
-# Where an answer keeps its items: a page's own, pages or batches under a key.
-_LIST_KEYS = ("items", "tracks", "albums", "artists", "audio_features")
+# Where an answer keeps its items: a page's own (of Spotify, Deezer and ReccoBeats), pages or batches under a key.
+_PAGE_KEYS = ("items", "data", "content")
+_LIST_KEYS = (*_PAGE_KEYS, "tracks", "albums", "artists", "audio_features")
 
 
 def answer_in_place(striking: Striking, now: datetime) -> Answer | None:
@@ -33,6 +35,8 @@ def answer_in_place(striking: Striking, now: datetime) -> Answer | None:
         return rate_limited(_retry_after(striking["rate-limit"], now))
     if "quota" in striking:
         return quota_exceeded(striking["quota"])
+    if "deezer-quota" in striking:
+        return deezer_quota_exceeded()
     if "status" in striking:
         return _failure(striking["status"])
     if "html" in striking:
@@ -91,10 +95,10 @@ def _without_album(answer: Answer, call: Call, album_id: str) -> Answer:
 def _lists(body: Json) -> list[list[Any]]:
     """The lists an answer is about: of its pages, of a batch, or the tracks of an album."""
     # An album or a track names its artists too, and is not about them.
-    names = _LIST_KEYS[:2] if "id" in body else _LIST_KEYS
-    values = (body.get(name) for name in names)
-    found = (value.get("items") if isinstance(value, dict) else value for value in values)
-    return [items for items in found if isinstance(items, list)]
+    names = ("tracks",) if "id" in body else _LIST_KEYS
+    values = [body.get(name) for name in names]
+    paged = [value.get(key) for value in values if isinstance(value, dict) for key in _PAGE_KEYS]
+    return [items for items in (*values, *paged) if isinstance(items, list)]
 
 
 def _is_page(value: object) -> bool:

@@ -7,6 +7,7 @@ A fault is written `NAME[=VALUE][:OPTION=VALUE...]`, for example `rate-limit=7:e
 |---|---|---|
 | `rate-limit` | Retry-After (1): `7`, `1.5`, `86400`, `date`, `none` | 429; `date` writes an HTTP date 2 s ahead |
 | `quota` | Retry-After (52531) | 429 with reason QUOTA_EXCEEDED, as development mode gets |
+| `deezer-quota` | - | Deezer's "Quota limit exceeded", which comes with status 200 |
 | `status` | code and body (`500/json`): `503/html`, `502/empty` | that status with a JSON, HTML or empty body |
 | `html` | - | 200 with an HTML page instead of JSON |
 | `truncated` | - | 200 whose body breaks off half-way |
@@ -30,12 +31,13 @@ A fault is written `NAME[=VALUE][:OPTION=VALUE...]`, for example `rate-limit=7:e
 | `every=N` | only each Nth call it concerns |
 | `times=N` | N times in all, then no more |
 | `after=N` | not before N calls it concerns have passed |
-| `on=ENDPOINT` | only calls of this endpoint, named as in GET /sandbox/calls; `reccobeats/*` is all below it |
+| `on=ENDPOINT` | only calls of this endpoint, named as in GET /sandbox/calls; `deezer/*` is every one of Deezer |
 
-Without `on` a fault concerns every call of the Web API, and neither ReccoBeats nor the token service. Those that
-belong to an endpoint concern that one: `token-down`, `audio-features-closed`, `vanished` (albums), and of search
-`null-page`, `duplicate-items`, `drifting-total` and `search-border-404`. With `on`, the first and the third of
-these reach any page, `duplicate-items` those of new releases and of an artist's albums.
+Without `on` a fault concerns every call of the Web API, and neither ReccoBeats, Deezer nor the token service.
+Those that belong somewhere concern what they belong to: `token-down`, `audio-features-closed`, `vanished` (albums),
+`deezer-quota` (all of Deezer), and of search `null-page`, `duplicate-items`, `drifting-total` and
+`search-border-404`. With `on`, `null-page` and `drifting-total` reach any page of the Web API, `duplicate-items`
+those of new releases and of an artist's albums.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ from dataclasses import dataclass, field
 _DEFAULTS = {
     "rate-limit": "1",
     "quota": "52531",
+    "deezer-quota": "",
     "status": "500/json",
     "html": "",
     "truncated": "",
@@ -74,7 +77,10 @@ _OWN_ENDPOINTS = {
     "duplicate-items": ("search",),
     "drifting-total": ("search",),
     "search-border-404": ("search",),
+    "deezer-quota": ("deezer/*",),
 }
+# What a fault without `on` leaves alone.
+_OTHER_SERVICES = ("token", "reccobeats/*", "deezer/*")
 # A value may hold colons itself (an HTTP date), so only known options end it.
 _OPTION = re.compile(r":(every|times|after|on)=")
 _VALUE_FORMS = {
@@ -95,6 +101,11 @@ def _count(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise FaultError(f"{name} of a fault must be a whole number, not {text!r}")
     return int(text)
+
+
+def _is_among(endpoint: str, names: Sequence[str]) -> bool:
+    """Whether an endpoint is one of these; a name that ends in /* is every endpoint below it."""
+    return any(endpoint.startswith(name[:-1]) if name.endswith("/*") else endpoint == name for name in names)
 
 
 @dataclass
@@ -149,12 +160,11 @@ class Fault:
     def concerns(self, endpoint: str) -> bool:
         """Whether this fault looks at calls of the endpoint at all."""
         if self.on is not None:
-            is_family = self.on.endswith("/*")
-            return endpoint.startswith(self.on[:-1]) if is_family else endpoint == self.on
+            return _is_among(endpoint, (self.on,))
         own = _OWN_ENDPOINTS.get(self.name)
         if own is not None:
-            return endpoint in own
-        return endpoint != "token" and not endpoint.startswith("reccobeats/")
+            return _is_among(endpoint, own)
+        return not _is_among(endpoint, _OTHER_SERVICES)
 
     @property
     def told(self) -> str:

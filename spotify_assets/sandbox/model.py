@@ -166,6 +166,12 @@ class Catalogue(Protocol):
     def find_isrc(self, isrc: str, now: datetime) -> Track | None:
         """The track with exactly this ISRC, or None."""
 
+    def album_number(self, album: Album) -> int:
+        """The number of an album of this catalogue; other services make their ids of it."""
+
+    def numbered_album(self, number: int, now: datetime) -> Album | None:
+        """The album of this number, or None."""
+
     def artist_albums(self, artist_id: str, now: datetime) -> Listing[Album]:
         """The albums whose first artist this is, newest first."""
 

@@ -27,13 +27,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from spotify_assets.sandbox import endpoints, reccobeats
+from spotify_assets.sandbox import deezer_endpoints, endpoints, reccobeats
 from spotify_assets.sandbox.answers import (
     Answer,
     RefusedError,
     api_error,
+    deezer_quota_exceeded,
     html_error,
-    is_quota,
+    quota,
     rate_limited,
     token_error,
     unauthorized,
@@ -50,6 +51,7 @@ from spotify_assets.sandbox.traffic import AnsweredCall, CallCounter, RollingLim
 MARK = (b"x-spotify-assets-sandbox", b"1")
 _TRANSPORT = "sandbox.transport"
 _START_SECONDS = 10.0
+_DEEZER_WINDOW_SECONDS = 5.0
 
 
 def utc_now() -> datetime:
@@ -62,8 +64,9 @@ class SandboxOptions:
     """How the sandbox behaves, whatever its catalogue.
 
     `latency` is in seconds and added to every answer; `rate_limit` in calls per rolling `rate_window` seconds;
-    `new_releases_limit` caps the list (Spotify's own shows 100); `token_seconds` is the life of a token. `now`
-    decides what is out and how popular it is, `ticks` measures tokens and the rate limit.
+    `new_releases_limit` caps the list (Spotify's own shows 100); `token_seconds` is the life of a token;
+    `deezer_limit` is in calls of Deezer per rolling 5 seconds (its own is 50). `now` decides what is out and how
+    popular it is, `ticks` measures tokens and the rate limits.
     """
 
     access: Access = "extended"
@@ -72,6 +75,7 @@ class SandboxOptions:
     rate_window: float = 30.0
     new_releases_limit: int | None = None
     token_seconds: int = 3600
+    deezer_limit: int | None = None
     faults: tuple[Fault, ...] = ()
     now: Callable[[], datetime] = utc_now
     ticks: Ticks = time.monotonic
@@ -88,19 +92,25 @@ class _Sandbox:
         self.faults = Faults(options.faults)
         self.tokens = Tokens(options.token_seconds, options.ticks)
         self.limit = RollingLimit(options.rate_limit, options.ticks, options.rate_window)
+        self.deezer_limit = RollingLimit(options.deezer_limit, options.ticks, _DEEZER_WINDOW_SECONDS)
 
     def routes(self) -> list[Route]:
         """Every path the sandbox answers."""
         web_api = [
             self._route(f"/v1/{path}", name, self._api(run)) for path, name, run in endpoints.ENDPOINTS
         ]
-        others = [
-            self._route(f"/reccobeats/v1/{path}", name, self._open(run))
+        other_features = [
+            self._route(f"/reccobeats/v1/{path}", name, self._open(run, "reccobeats/v1/"))
             for path, name, run in reccobeats.ENDPOINTS
+        ]
+        other_shop = [
+            self._route(f"/deezer/{path}", name, self._open(self._within_quota(run), "deezer/"))
+            for path, name, run in deezer_endpoints.ENDPOINTS
         ]
         return [
             *web_api,
-            *others,
+            *other_features,
+            *other_shop,
             self._route("/api/token", "token", self._token, "POST"),
             Route("/sandbox/health", self._health),
             Route("/sandbox/calls", self._calls, methods=["GET", "DELETE"]),
@@ -121,7 +131,7 @@ class _Sandbox:
             await asyncio.sleep(self.options.latency + float(striking.get("slow", 0)))
             given = None if "dropped" in striking else await answer(request, striking)
             call = AnsweredCall(came_in, name, 0 if given is None else given.status, _asked(request))
-            self.calls.answered(call, is_quota=given is not None and is_quota(given))
+            self.calls.answered(call, None if given is None else quota(given))
             return _Dropped() if given is None else _response(given, truncated="truncated" in striking)
 
         return Route(path, endpoint, methods=[method])
@@ -143,14 +153,22 @@ class _Sandbox:
 
         return answer
 
-    def _open(self, run: Handler) -> Callable[[Request, dict[str, str]], Awaitable[Answer]]:
+    def _open(self, run: Handler, root: str) -> Callable[[Request, dict[str, str]], Awaitable[Answer]]:
         """An endpoint that needs no token."""
 
         async def answer(request: Request, striking: dict[str, str]) -> Answer:
+            call = self._call(request, root, striking)
             try:
-                return self._answer_in_place(striking) or run(self._call(request, "reccobeats/v1/", striking))
+                given = self._answer_in_place(striking) or run(call)
             except RefusedError as refused:
                 return refused.answer
+            return disfigured(given, call, striking)
+
+        return answer
+
+    def _within_quota(self, run: Handler) -> Handler:
+        def answer(call: Call) -> Answer:
+            return run(call) if self.deezer_limit.retry_after() is None else deezer_quota_exceeded()
 
         return answer
 
@@ -412,6 +430,7 @@ class SandboxServer:
         rate_window: float | None = None,
         new_releases_limit: int | None = None,
         token_seconds: int | None = None,
+        deezer_limit: int | None = None,
         now: Callable[[], datetime] | None = None,
         faults: Sequence[str] = (),
         port: int = 0,
@@ -423,6 +442,7 @@ class SandboxServer:
             "rate_window": rate_window,
             "new_releases_limit": new_releases_limit,
             "token_seconds": token_seconds,
+            "deezer_limit": deezer_limit,
             "now": now,
         }
         base = options or SandboxOptions()
@@ -491,6 +511,11 @@ class SandboxServer:
     def reccobeats_url(self) -> str:
         """In the place of https://api.reccobeats.com/v1/."""
         return f"{self.url}reccobeats/v1/"
+
+    @property
+    def deezer_url(self) -> str:
+        """In the place of https://api.deezer.com/."""
+        return f"{self.url}deezer/"
 
     def calls(self) -> dict[str, int]:
         """Calls by endpoint since the start or the last reset."""

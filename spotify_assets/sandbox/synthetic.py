@@ -156,6 +156,17 @@ class SyntheticCatalogue:
         track = self._track(codes.track_of_isrc(isrc, self._offset), now)
         return track if track is not None and track.isrc == isrc else None
 
+    def album_number(self, album: Album) -> int:
+        """The number that its id carries."""
+        number = self.ids.decode(album.album_id, Kind.ALBUM)
+        if number is None:
+            raise ValueError(f"album {album.album_id} is none of this catalogue")
+        return number
+
+    def numbered_album(self, number: int, now: datetime) -> Album | None:
+        """Album number `number`, if it is out."""
+        return self._released(number, now) if number >= 0 else None
+
     def artist_albums(self, artist_id: str, now: datetime) -> Listing[Album]:
         """The artist's albums among the new releases; older ones would need a walk through all of time."""
         number = self.ids.decode(artist_id, Kind.ARTIST)

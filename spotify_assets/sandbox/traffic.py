@@ -8,6 +8,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from spotify_assets.sandbox.answers import Quota
+
 Ticks = Callable[[], float]
 
 # In a shorter window the wait is written with a fraction: whole seconds would be most of it.
@@ -35,16 +37,17 @@ class CallCounter:
         self._endpoints: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
         self._rate_limited: Counter[str] = Counter()
-        self._quota = 0
+        self._quotas: Counter[Quota] = Counter()
         self._newest: deque[AnsweredCall] = deque(maxlen=_REMEMBERED_CALLS)
 
-    def answered(self, call: AnsweredCall, *, is_quota: bool) -> None:
-        """Count one call."""
+    def answered(self, call: AnsweredCall, quota: Quota | None) -> None:
+        """Count one call, and the quota that its answer says is used up."""
         self._endpoints[call.endpoint] += 1
         self._statuses[call.status] += 1
         if call.status == 429:
             self._rate_limited[call.endpoint] += 1
-        self._quota += is_quota
+        if quota is not None:
+            self._quotas[quota] += 1
         self._newest.append(call)
 
     def reset(self) -> None:
@@ -52,13 +55,14 @@ class CallCounter:
         self._endpoints.clear()
         self._statuses.clear()
         self._rate_limited.clear()
-        self._quota = 0
+        self._quotas.clear()
         self._newest.clear()
 
     def report(self) -> dict[str, Any]:
         """The body of GET /sandbox/calls. Status 0 counts calls whose connection was dropped.
 
-        `rate_limited` and `rate_limited_endpoints` count every 429, also those that are also in `quota`.
+        `rate_limited` and `rate_limited_endpoints` count every 429, also those of `quota` (Spotify's QUOTA_EXCEEDED);
+        `deezer_quota` counts Deezer's error of that kind, which comes with status 200.
         """
         return {
             "endpoints": dict(sorted(self._endpoints.items())),
@@ -66,7 +70,8 @@ class CallCounter:
             "total": self._endpoints.total(),
             "rate_limited": self._statuses[429],
             "rate_limited_endpoints": dict(sorted(self._rate_limited.items())),
-            "quota": self._quota,
+            "quota": self._quotas["quota"],
+            "deezer_quota": self._quotas["deezer_quota"],
         }
 
     def requests(self) -> list[AnsweredCall]:

@@ -66,7 +66,7 @@ def test_the_command_serves_until_it_is_interrupted() -> None:
             found = re.search(r"http://\S+/", process.stdout.readline())
             assert found is not None
             url = found[0].removesuffix("v1/")
-            assert any("Ctrl-C stops" in process.stdout.readline() for _ in range(4))
+            assert any("Ctrl-C stops" in process.stdout.readline() for _ in range(5))
             answer = requests.get(f"{url}sandbox/health", timeout=10).json()
             assert answer["new_releases"] == 5
         finally:

@@ -345,6 +345,7 @@ def test_calls_are_counted_by_endpoint_and_status_and_can_be_reset(serve: Callab
         "rate_limited": 0,
         "rate_limited_endpoints": {},
         "quota": 0,
+        "deezer_quota": 0,
     }
     caller.server.reset_calls()
     assert caller.server.calls() == {}
@@ -408,7 +409,7 @@ def test_calls_are_told_in_the_order_in_which_they_came_in(serve: Callable[..., 
 def test_only_the_newest_calls_are_remembered_one_by_one() -> None:
     counter = CallCounter()
     for number in range(50_003):
-        counter.answered(AnsweredCall(float(number), "markets", 200, ""), is_quota=False)
+        counter.answered(AnsweredCall(float(number), "markets", 200, ""), None)
     told = counter.requests()
     assert (len(told), told[0].seconds) == (50_000, 3.0)
     assert counter.report()["total"] == 50_003
