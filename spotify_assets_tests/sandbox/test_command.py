@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,20 +58,50 @@ def test_a_bad_catalogue_and_a_taken_port_are_told_in_one_line(tmp_path: Path) -
     assert f"cannot listen on 127.0.0.1:{port}" in result.output
 
 
-def test_the_command_serves_until_it_is_interrupted() -> None:
-    arguments = ["--port", "0", "--albums", "5", "--tracks-per-album", "2", "--fault", "html:on=markets"]
-    with subprocess.Popen(
-        [sys.executable, "-c", _RUN, *arguments], stdout=subprocess.PIPE, text=True
-    ) as process:
+@contextmanager
+def running(*arguments: str) -> Iterator[list[str]]:
+    """The command in a process of its own, with what it has printed; interrupted at the end."""
+    command = [sys.executable, "-c", _RUN, "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            found = re.search(r"http://\S+/", process.stdout.readline())
-            assert found is not None
-            url = found[0].removesuffix("v1/")
-            assert any("Ctrl-C stops" in process.stdout.readline() for _ in range(5))
-            answer = requests.get(f"{url}sandbox/health", timeout=10).json()
-            assert answer["new_releases"] == 5
+            printed: list[str] = []
+            while not printed or "Ctrl-C stops" not in printed[-1]:
+                printed.append(process.stdout.readline())
+                assert printed[-1]
+            yield printed
         finally:
             process.send_signal(signal.SIGINT)
             rest, _ = process.communicate(timeout=10)
     assert (process.returncode, rest) == (0, "Stopped.\n")
+
+
+def root_of(printed: list[str]) -> str:
+    return printed[0].split()[-1].removesuffix("v1/")
+
+
+def test_the_command_names_its_addresses_and_serves_until_it_is_interrupted() -> None:
+    with running("--albums", "5", "--tracks-per-album", "2", "--fault", "html:on=markets") as printed:
+        addresses = re.findall(r"^(\S.*?) +http://[^/]+/(\S*)$", "".join(printed), re.MULTILINE)
+        answer = requests.get(f"{root_of(printed)}sandbox/health", timeout=10).json()
+    assert addresses == [
+        ("Spotify Web API", "v1/"),
+        ("Token service", "api/token"),
+        ("ReccoBeats", "reccobeats/v1/"),
+        ("Deezer", "deezer/"),
+        ("Calls so far", "sandbox/calls"),
+    ]
+    assert answer["new_releases"] == 5
+
+
+def test_the_limits_given_to_the_command_are_those_of_the_server() -> None:
+    limits = ("--rate-limit", "0", "--rate-window", "2500ms", "--deezer-limit", "1")
+    form = {"grant_type": "client_credentials", "client_id": "id", "client_secret": "secret"}
+    with running("--albums", "5", *limits) as printed:
+        url = root_of(printed)
+        token = requests.post(f"{url}api/token", data=form, timeout=10).json()["access_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        limited = requests.get(f"{url}v1/markets", headers=bearer, timeout=10)
+        errors = [requests.get(f"{url}deezer/album/1", timeout=10).json()["error"] for _ in range(2)]
+    assert (limited.status_code, limited.headers["retry-after"]) == (429, "2.50")
+    assert [error["code"] for error in errors] == [800, 4]

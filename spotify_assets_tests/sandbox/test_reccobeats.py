@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import requests
 
 from spotify_assets.sandbox.model import reccobeats_features
 from spotify_assets.sandbox.server import SandboxServer
@@ -76,6 +78,34 @@ def test_coverage_grows_with_age(catalogue: SyntheticCatalogue, track_ids: list[
         return len(rows)
 
     assert known(0) < known(200) < known(2000) <= 40
+
+
+FEATURES = "reccobeats/audio-features"
+
+
+@pytest.mark.parametrize("on", [FEATURES, "reccobeats/*"])
+def test_it_misbehaves_when_named(serve: Callable[..., Caller], track_ids: list[str], on: str) -> None:
+    caller = serve(now=lambda: LATER)
+    server, ids = caller.server, ",".join(track_ids)
+    right = caller.reccobeats("audio-features", ids=ids).json()
+    server.set_faults(f"rate-limit=2.5:on={on}:times=1", f"status=503/html:on={on}:after=1:times=1")
+    limited, down = (caller.reccobeats("audio-features", ids=ids) for _ in range(2))
+    assert (limited.status_code, limited.headers["retry-after"]) == (429, "2.5")
+    assert (down.status_code, down.text[:6]) == (503, "<html>")
+    server.set_faults(f"html:on={on}")
+    assert caller.reccobeats("audio-features", ids=ids).text.startswith("<html>")
+    server.set_faults(f"truncated:on={on}")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        caller.reccobeats("audio-features", ids=ids)
+    server.set_faults(f"dropped:on={on}")
+    with pytest.raises(requests.ConnectionError):
+        caller.reccobeats("audio-features", ids=ids)
+    server.set_faults(f"null-items:on={on}")
+    rows = caller.reccobeats("audio-features", ids=ids).json()["content"]
+    assert rows == [None, *right["content"][1:]]
+    server.set_faults()
+    assert caller.reccobeats("audio-features", ids=ids).json() == right
+    assert server.report()["rate_limited_endpoints"] == {FEATURES: 1}
 
 
 def test_it_needs_no_token_and_fails_when_told(catalogue: SyntheticCatalogue) -> None:
