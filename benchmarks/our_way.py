@@ -80,7 +80,7 @@ def main(process_started: float) -> None:
     with dg.DagsterInstance.get() as instance:
         phases.seconds["start-up"] = time.time() - process_started
         started = time.perf_counter()
-        outcome = FirstPass(instance, lambda _: None).run()
+        outcome = FirstPass(instance, database.create_engine(url), lambda _: None).run()
         in_graph = time.perf_counter() - started
     if not outcome.succeeded:
         sys.exit("; ".join(outcome.failures))

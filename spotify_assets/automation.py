@@ -9,24 +9,32 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
 from spotify_assets.assets.enrich import ARTISTS, POPULARITY_SNAPSHOTS
 from spotify_assets.assets.extract import NEW_RELEASES
 from spotify_assets.assets.failures import note_cause
+from spotify_assets.assets.feature_attempts import FEATURE_ATTEMPTS
 from spotify_assets.assets.marts import MARTS
 from spotify_assets.load_planning import (
+    ALL_OF_AN_ALBUM,
     FAILED_STATUSES,
     PARTITIONED_ASSETS,
     RETRY_FAILED_AFTER,
-    calls_allowed_from,
+    AlbumRange,
+    closed_groups,
+    discovery_closed_until,
     missing_ranges,
+    waiting_assets,
 )
+from spotify_assets.resources import Warehouse
 
 MARTS_ASSETS = tuple(mart.key for mart in MARTS)
 # Load runs that wait or work at once; the sensor's next ticks go on. Thousands of queued runs would bury the UI.
 _UNFINISHED_LOADS = 10
 
 # Built from all that is loaded, whichever run loaded it.
-_summaries = dg.AssetSelection.assets(POPULARITY_SNAPSHOTS, ARTISTS, *MARTS_ASSETS)
+SUMMARIES = (POPULARITY_SNAPSHOTS, ARTISTS, DEEZER_ALBUMS, TRACK_RANKS, *MARTS_ASSETS)
+_summaries = dg.AssetSelection.assets(*SUMMARIES)
 _every_check = dg.AssetSelection.all_asset_checks()
 
 poll_new_releases = dg.define_asset_job(
@@ -45,20 +53,32 @@ load_albums = dg.define_asset_job(
 
 refresh_marts = dg.define_asset_job(
     "refresh_marts",
-    selection=_summaries | _every_check,
-    description="Builds anew what is built from all albums, and runs every check: a new week appears without a new"
-    " album, and what a failed load left undone is made good.",
+    selection=_summaries | dg.AssetSelection.assets(FEATURE_ATTEMPTS) | _every_check,
+    description="Asks again for audio features that are due, and Deezer about the albums of the last weeks; builds anew"
+    " what is built from all albums, and runs every check: a new week appears without a new album, and what a failed"
+    " load left undone is made good.",
     hooks={note_cause},
 )
 
 run_checks = dg.define_asset_job("run_checks", selection=_every_check, description="Runs every check.")
 
-poll_schedule = dg.ScheduleDefinition(
+
+@dg.schedule(
     name="poll_new_releases_every_six_hours",
     job=poll_new_releases,
     cron_schedule="0 */6 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Polls, unless Spotify asked to wait.",
 )
+def poll_schedule(
+    context: dg.ScheduleEvaluationContext, warehouse: Warehouse
+) -> dg.RunRequest | dg.SkipReason:
+    """Requests a poll, unless Spotify named a time before which none may be made."""
+    now = context.scheduled_execution_time
+    if until := discovery_closed_until(closed_groups(warehouse.engine, now)):
+        return dg.SkipReason(_waiting(until))
+    return dg.RunRequest()
+
 
 refresh_schedule = dg.ScheduleDefinition(
     name="refresh_marts_daily",
@@ -92,20 +112,35 @@ def refresh_failed_before(instance: dg.DagsterInstance, time: datetime) -> bool:
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
 )
-def load_missing_albums(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Requests a run for each range of albums that are registered and not loaded."""
+def load_missing_albums(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SensorResult:
+    """Requests a run for each range of albums that are registered and not loaded, and may be asked for now."""
     instance, now = context.instance, datetime.now(UTC)
-    if allowed_from := calls_allowed_from(instance, now):
-        return dg.SensorResult(
-            skip_reason=f"Spotify asked to wait until {allowed_from:%Y-%m-%d %H:%M:%S} UTC."
-        )
+    closed = closed_groups(warehouse.engine, now)
     unfinished = dg.RunsFilter(job_name=load_albums.name, statuses=NOT_FINISHED_STATUSES)
     free = max(0, _UNFINISHED_LOADS - instance.get_runs_count(unfinished))
-    if ranges := missing_ranges(instance, now):
-        requests = [dg.RunRequest(job_name=load_albums.name, tags=albums.tags) for albums in ranges[:free]]
-        return dg.SensorResult(run_requests=requests)
+    if ranges := missing_ranges(instance, now, closed):
+        return dg.SensorResult(run_requests=[_load_request(albums) for albums in ranges[:free]])
+    if waiting_assets(closed):
+        return dg.SensorResult(skip_reason=_waiting(max(closure.until for closure in closed.values())))
     if refresh_failed_before(instance, now - RETRY_FAILED_AFTER):
         return dg.SensorResult(run_requests=[dg.RunRequest(job_name=refresh_marts.name)])
     return dg.SensorResult(
         skip_reason="Every registered album is loaded, being loaded, or waiting to be retried."
+    )
+
+
+def assets_of_load(albums: AlbumRange) -> list[dg.AssetKey] | None:
+    """The assets of a load run: what is missing of its albums, and what is built from all; None for the whole job."""
+    if albums.assets == ALL_OF_AN_ALBUM:
+        return None
+    return [*sorted(albums.assets), *SUMMARIES]
+
+
+def _load_request(albums: AlbumRange) -> dg.RunRequest:
+    return dg.RunRequest(job_name=load_albums.name, tags=albums.tags, asset_selection=assets_of_load(albums))
+
+
+def _waiting(until: datetime) -> str:
+    return (
+        f"Spotify asked to wait until {until:%Y-%m-%d %H:%M:%S} UTC; calling earlier lengthens the penalty."
     )

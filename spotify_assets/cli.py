@@ -170,12 +170,13 @@ def _first_pass(settings: Settings) -> bool:
     from spotify_assets.warehouse.database import create_engine
 
     started = time.monotonic()
+    engine = create_engine(_database_url(settings))
     with dg.DagsterInstance.get() as instance:
         ended = end_dead_runs(instance, settings.home, is_only_machine=settings.database is None)
         if ended:
             click.echo(f"Ended {ended} run(s) whose process is gone; their albums are loaded again.")
-        outcome = FirstPass(instance, click.echo, home_tag(settings.home)).run()
-    for line in summary(create_engine(_database_url(settings)), outcome):
+        outcome = FirstPass(instance, engine, click.echo, home_tag(settings.home)).run()
+    for line in summary(engine, outcome):
         click.echo(line)
     click.echo(
         f"Done in {time.monotonic() - started:.0f} s." if outcome.succeeded else "", nl=outcome.succeeded

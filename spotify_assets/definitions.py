@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from spotify_assets.assets import enrich, extract
+from spotify_assets.assets import deezer, enrich, extract, feature_attempts
 from spotify_assets.assets.marts import MARTS
 from spotify_assets.automation import (
     load_albums,
@@ -25,7 +25,7 @@ load_settings()
 _database = WarehouseDatabase()
 
 defs = dg.Definitions(
-    assets=[*dg.load_assets_from_modules([extract, enrich]), *MARTS],
+    assets=[*dg.load_assets_from_modules([extract, enrich, deezer, feature_attempts]), *MARTS],
     asset_checks=CHECKS,
     jobs=[poll_new_releases, load_albums, refresh_marts, run_checks],
     sensors=[load_missing_albums],

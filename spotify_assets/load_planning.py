@@ -14,14 +14,39 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
 )
+from sqlalchemy import Engine
 
 from spotify_assets.assets.enrich import AUDIO_FEATURES, TRACK_DETAILS
 from spotify_assets.assets.extract import RELEASES, TRACKS
-from spotify_assets.assets.failures import CAUSE_TAG, RESUME_AT_TAG, Cause
+from spotify_assets.assets.failures import CAUSE_TAG, Cause
+from spotify_assets.client_state import closures
 from spotify_assets.partitions import ALBUM_ID
+from spotify_assets.resources import credentials_of
 from spotify_assets.settings import load_settings
+from spotify_assets.spotify.budget import Closure
+from spotify_assets.spotify.endpoints import (
+    ALBUMS,
+    NEW_RELEASES,
+    SEARCH,
+    TOKEN,
+    group_of,
+)
+from spotify_assets.spotify.endpoints import (
+    AUDIO_FEATURES as FEATURES_ENDPOINT,
+)
+from spotify_assets.spotify.endpoints import (
+    TRACKS as TRACKS_ENDPOINT,
+)
 
 PARTITIONED_ASSETS = (RELEASES, TRACKS, AUDIO_FEATURES, TRACK_DETAILS)
+ALL_OF_AN_ALBUM = frozenset(PARTITIONED_ASSETS)
+# Whose quota a step needs. A group that the key's plan does not call is never closed.
+_GROUPS = {
+    RELEASES: group_of(ALBUMS),
+    TRACKS: group_of(ALBUMS),
+    AUDIO_FEATURES: group_of(FEATURES_ENDPOINT),
+    TRACK_DETAILS: group_of(TRACKS_ENDPOINT),
+}
 RETRY_FAILED_AFTER = timedelta(hours=1)
 _LOOK_BACK = timedelta(days=7)
 FAILED_STATUSES = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -35,10 +60,17 @@ WORKING_STATUSES = [
 
 @dataclass(frozen=True)
 class AlbumRange:
-    """A contiguous range of partitions in insertion order, both ends included."""
+    """A contiguous range of partitions in insertion order, both ends included.
+
+    Attributes:
+        start: the first album.
+        end: the last one.
+        assets: what is to be loaded of them.
+    """
 
     start: str
     end: str
+    assets: frozenset[dg.AssetKey] = ALL_OF_AN_ALBUM
 
     @property
     def tags(self) -> dict[str, str]:
@@ -81,9 +113,27 @@ class FailedLoads:
     of_albums: int = 0
 
 
+def assets_to_load(
+    album: str, loaded: Mapping[dg.AssetKey, AbstractSet[str]], waiting: AbstractSet[dg.AssetKey]
+) -> frozenset[dg.AssetKey]:
+    """What is to be loaded of an album now.
+
+    What hangs on tracks is not loaded without them. Releases and tracks come together, and all that hangs on them anew.
+
+    Args:
+        album: its partition.
+        loaded: for each partitioned asset the albums it was materialized for.
+        waiting: the assets that must not be asked for before a time that Spotify named.
+    """
+    missing = frozenset(asset for asset in PARTITIONED_ASSETS if album not in loaded[asset])
+    if not missing & {RELEASES, TRACKS}:
+        return missing - waiting
+    return frozenset() if waiting & {RELEASES, TRACKS} else ALL_OF_AN_ALBUM - waiting
+
+
 def ranges_to_load(
     albums: Albums,
-    loaded: AbstractSet[str],
+    wanted: Mapping[str, frozenset[dg.AssetKey]],
     in_flight: AbstractSet[str],
     failed: Mapping[str, FailedLoads],
     now: datetime,
@@ -91,38 +141,40 @@ def ranges_to_load(
 ) -> list[AlbumRange]:
     """The ranges of albums to load now.
 
-    Every missing album that no run is loading is in exactly one range; a range never holds an album that was not
-    missing. Failed albums are left alone for an hour, and asked for again in ranges a quarter as long for each failure
-    that may lie in one of them, so that one album that cannot be loaded soon stands alone and stops nobody else.
+    Every wanted album that no run is loading is in exactly one range, with others of which the same is wanted; a range
+    never holds an album that was not wanted. Failed albums are left alone for an hour, and asked for again in ranges a
+    quarter as long for each failure that may lie in one of them, so that one album that cannot be loaded soon stands
+    alone and stops nobody else.
 
     Args:
         albums: all partitions.
-        loaded: those with every partitioned asset materialized.
+        wanted: by album, what is to be loaded of it; nothing of the albums that are not in it.
         in_flight: those that an unfinished run covers.
         failed: those whose load failed lately.
         now: the time.
         most_per_run: albums in a run at most.
     """
 
-    def failures(key: str) -> int | None:
-        """None: not to be asked for now."""
-        if key in loaded or key in in_flight:
-            return None
+    def kind(key: str) -> tuple[frozenset[dg.AssetKey], int]:
+        """What is to be loaded, and how often it failed; nothing where it is not to be asked for now."""
+        nothing: tuple[frozenset[dg.AssetKey], int] = (frozenset(), 0)
+        if key in in_flight or not (assets := wanted.get(key)):
+            return nothing
         if (failure := failed.get(key)) is None:
-            return 0
-        return failure.of_albums if now - failure.last_at >= RETRY_FAILED_AFTER else None
+            return assets, 0
+        return (assets, failure.of_albums) if now - failure.last_at >= RETRY_FAILED_AFTER else nothing
 
     ranges: list[AlbumRange] = []
-    for count, group in groupby(albums.keys, key=failures):
-        if count is not None:
-            ranges.extend(_chunks(list(group), max(1, most_per_run // 4**count)))
+    for (assets, failures), group in groupby(albums.keys, key=kind):
+        if assets:
+            ranges.extend(_chunks(list(group), max(1, most_per_run // 4**failures), assets))
     return ranges
 
 
-def _chunks(keys: Sequence[str], size: int) -> Iterator[AlbumRange]:
+def _chunks(keys: Sequence[str], size: int, assets: frozenset[dg.AssetKey]) -> Iterator[AlbumRange]:
     for start in range(0, len(keys), size):
         chunk = keys[start : start + size]
-        yield AlbumRange(chunk[0], chunk[-1])
+        yield AlbumRange(chunk[0], chunk[-1], assets)
 
 
 def registered_albums(instance: dg.DagsterInstance) -> Albums:
@@ -132,15 +184,27 @@ def registered_albums(instance: dg.DagsterInstance) -> Albums:
 
 def loaded_albums(instance: dg.DagsterInstance) -> set[str]:
     """The albums that each partitioned asset was materialized for."""
-    return set.intersection(*(instance.get_materialized_partitions(asset) for asset in PARTITIONED_ASSETS))
+    return set.intersection(*_loaded_by_asset(instance).values())
 
 
-def missing_ranges(instance: dg.DagsterInstance, now: datetime) -> list[AlbumRange]:
-    """What the sensor asks for: all that is missing and neither queued, being loaded, nor waiting after a failure."""
+def _loaded_by_asset(instance: dg.DagsterInstance) -> dict[dg.AssetKey, set[str]]:
+    return {asset: instance.get_materialized_partitions(asset) for asset in PARTITIONED_ASSETS}
+
+
+def missing_ranges(
+    instance: dg.DagsterInstance, now: datetime, closed: Mapping[str, Closure]
+) -> list[AlbumRange]:
+    """What the sensor asks for: all that is missing and neither queued, being loaded, nor waiting after a failure.
+
+    Args:
+        instance: where partitions and runs are recorded.
+        now: the time.
+        closed: the groups of endpoints that must not be called now, see `closed_groups`.
+    """
     albums = registered_albums(instance)
     return ranges_to_load(
         albums,
-        loaded=loaded_albums(instance),
+        _wanted(instance, albums, closed),
         in_flight=_albums_in_flight(instance, albums, NOT_FINISHED_STATUSES),
         failed=_failed_loads(instance, albums, since=now - _LOOK_BACK),
         now=now,
@@ -148,24 +212,44 @@ def missing_ranges(instance: dg.DagsterInstance, now: datetime) -> list[AlbumRan
     )
 
 
-def missing_ranges_at_once(instance: dg.DagsterInstance, now: datetime) -> list[AlbumRange]:
+def missing_ranges_at_once(
+    instance: dg.DagsterInstance, now: datetime, closed: Mapping[str, Closure]
+) -> list[AlbumRange]:
     """What a person asks for: failed albums do not wait, and queued runs, which need a daemon, do not count."""
     albums = registered_albums(instance)
     in_flight = _albums_in_flight(instance, albums, WORKING_STATUSES)
-    return ranges_to_load(albums, loaded_albums(instance), in_flight, {}, now, load_settings().albums_per_run)
+    wanted = _wanted(instance, albums, closed)
+    return ranges_to_load(albums, wanted, in_flight, {}, now, load_settings().albums_per_run)
 
 
-def calls_allowed_from(instance: dg.DagsterInstance, now: datetime) -> datetime | None:
-    """The time that Spotify asked to wait for, where it is still to come; calling earlier lengthens the penalty."""
-    records = instance.get_run_records(
-        dg.RunsFilter(statuses=FAILED_STATUSES, updated_after=now - _LOOK_BACK)
-    )
-    times = [
-        datetime.fromisoformat(resume_at)
-        for record in records
-        if (resume_at := record.dagster_run.tags.get(RESUME_AT_TAG))
-    ]
-    return max((time for time in times if time > now), default=None)
+def _wanted(
+    instance: dg.DagsterInstance, albums: Albums, closed: Mapping[str, Closure]
+) -> dict[str, frozenset[dg.AssetKey]]:
+    loaded, waiting = _loaded_by_asset(instance), waiting_assets(closed)
+    return {key: assets for key in albums.keys if (assets := assets_to_load(key, loaded, waiting))}
+
+
+def waiting_assets(closed: Mapping[str, Closure]) -> frozenset[dg.AssetKey]:
+    """The partitioned assets whose endpoints must not be called now; without a token none may be."""
+    if group_of(TOKEN) in closed:
+        return ALL_OF_AN_ALBUM
+    return frozenset(asset for asset, group in _GROUPS.items() if group in closed)
+
+
+def closed_groups(engine: Engine, now: datetime) -> dict[str, Closure]:
+    """The groups of endpoints that this environment's key must not call now; calling earlier lengthens the penalty."""
+    settings = load_settings()
+    if not settings.has_credentials and not settings.uses_sandbox:
+        # The run says what is missing.
+        return {}
+    with engine.connect() as connection:
+        return closures(connection, credentials_of(settings).fingerprint, now)
+
+
+def discovery_closed_until(closed: Mapping[str, Closure]) -> datetime | None:
+    """From when new releases may be asked for, where they may not be now."""
+    groups = {group_of(NEW_RELEASES), group_of(SEARCH), group_of(TOKEN)}
+    return max((closure.until for group, closure in closed.items() if group in groups), default=None)
 
 
 def _albums_in_flight(

@@ -1,7 +1,7 @@
-"""The faces that the assets see: the Spotify client for this environment, and the time."""
+"""The faces that the assets see: the services for this environment, the warehouse, and the time."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,10 +9,24 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 from sqlalchemy import Engine
 
+from spotify_assets.client_state import (
+    KNOWN_LIMITS,
+    WarehouseAccessMemory,
+    WarehouseBudget,
+    state_engine,
+)
 from spotify_assets.settings import Settings, load_settings
+from spotify_assets.spotify.access import Access
+from spotify_assets.spotify.batches import Part
+from spotify_assets.spotify.call_log import CallCounts
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
-from spotify_assets.warehouse.database import SourceMismatchError, claim_source
+from spotify_assets.spotify.deezer import Deezer
+from spotify_assets.spotify.endpoints import SPOTIFY
+from spotify_assets.spotify.pacing import Pacing
+from spotify_assets.spotify.reccobeats import ReccoBeats
+from spotify_assets.spotify.wire import Wire
+from spotify_assets.warehouse.database import SourceMismatchError, claim_source, claimed_source
 from spotify_assets.warehouse.resource import WarehouseDatabase
 
 if TYPE_CHECKING:
@@ -21,10 +35,6 @@ if TYPE_CHECKING:
 _CREDENTIALS_MISSING = (
     "No Spotify credentials: set SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET (in the environment or in .env), or"
     " SPOTIFY_SANDBOX=1 to use the sandbox API with its synthetic catalogue."
-)
-_DEVELOPMENT_ACCESS = (
-    "SPOTIFY_ACCESS=development: this version needs a key with extended access."
-    " Unset the variable where yours has it, or use SPOTIFY_SANDBOX=1."
 )
 
 
@@ -65,9 +75,10 @@ class Warehouse(dg.ConfigurableResource[Any]):
 
 
 class Spotify(dg.ConfigurableResource[Any]):
-    """The Spotify client of a run, made from the environment at first use and closed with the run.
+    """The clients of a run, for Spotify and its neighbours, made from the environment at first use.
 
-    Its fields hold no secret: resource fields are shown in the UI.
+    All share one wire: one count of calls, and one budget, which the warehouse keeps for all runs and machines. Its
+    fields hold no secret: resource fields are shown in the UI.
     """
 
     database: dg.ResourceDependency[WarehouseDatabase]
@@ -77,11 +88,15 @@ class Spotify(dg.ConfigurableResource[Any]):
     )
 
     _open: contextlib.ExitStack = PrivateAttr()
+    _settings: Settings | None = PrivateAttr(default=None)
+    _state: Engine | None = PrivateAttr(default=None)
+    _wire: Wire | None = PrivateAttr(default=None)
     _client: SpotifyClient | None = PrivateAttr(default=None)
+    _answered: dict[dg.AssetKey, list[Part[Any]]] = PrivateAttr(default_factory=dict)
 
     @contextlib.contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:  # noqa: ARG002 -- Dagster's signature
-        """Hold the client open for the whole run, so that its steps share one token."""
+        """Hold the clients open for the whole run, so that its steps share one token."""
         with contextlib.ExitStack() as self._open:
             yield self
 
@@ -91,15 +106,90 @@ class Spotify(dg.ConfigurableResource[Any]):
         return load_settings().markets
 
     def client(self) -> SpotifyClient:
-        """The client; its first use claims the database for the kind of API it talks to.
+        """The Spotify client; its first use claims the database for the kind of API it talks to.
 
         Raises:
             dagster.Failure: there are no credentials, or the database holds data of the other kind.
+            ApiError: the key is refused, or the account has lost Premium.
         """
         if self._client is None:
-            self._client = self._open.enter_context(self._connect(load_settings()))
-            self._claim_database(self._client)
+            client = self._connected()
+            self._claim_database(client)
+            self._client = client
         return self._client
+
+    def deezer(self) -> Deezer | None:
+        """The Deezer client, which needs nothing of Spotify; None where DEEZER_API_URL is empty.
+
+        Raises:
+            dagster.Failure: there are no credentials and no sandbox: nobody has said which data is meant.
+        """
+        settings = self._environment()
+        with self._state_engine().connect() as connection:
+            in_sandbox = settings.uses_sandbox or claimed_source(connection) == "sandbox"
+        url = settings.deezer_url(in_sandbox=in_sandbox)
+        return Deezer(self._shared_wire(), url) if url else None
+
+    def call_counts(self) -> Mapping[str, CallCounts]:
+        """What the calls of this run came to so far, to every service."""
+        return {} if self._wire is None else self._wire.calls.counts()
+
+    @property
+    def access(self) -> str:
+        """What the key may do, in words; empty while nobody has asked."""
+        return "" if self._client is None else str(self._client.access)
+
+    def answered(self, asset: dg.AssetKey) -> list[Part[Any]]:
+        """What was answered for an asset in this run, also by attempts at its step that failed: not asked for again."""
+        return self._answered.setdefault(asset, [])
+
+    def _environment(self) -> Settings:
+        """The settings, with the addresses of a sandbox of this run's own where one is needed; starts it once."""
+        if self._settings is None:
+            settings = load_settings()
+            if settings.needs_own_sandbox:
+                sandbox = self._open.enter_context(_sandbox(settings, self.sandbox_albums))
+                addresses = {"api_url": sandbox.api_url, "accounts_url": sandbox.accounts_url}
+                settings = settings.model_copy(update=addresses)
+            self._settings = settings
+        return self._settings
+
+    def _state_engine(self) -> Engine:
+        if self._state is None:
+            self._state = state_engine(self.database.sqlalchemy_url())
+            self._open.callback(self._state.dispose)
+        return self._state
+
+    def _shared_wire(self) -> Wire:
+        """What all calls of the run go through."""
+        if self._wire is None:
+            settings = self._environment()
+            fingerprint = credentials_of(settings).fingerprint
+            self._wire = Wire(
+                max_retry_after=settings.max_retry_after,
+                threads=self.threads,
+                budget=WarehouseBudget(self._state_engine(), fingerprint, pacings(settings)),
+            )
+            self._open.callback(self._wire.close)
+        return self._wire
+
+    def _connected(self) -> SpotifyClient:
+        settings, wire = self._environment(), self._shared_wire()
+        credentials = credentials_of(settings)
+        memory = WarehouseAccessMemory(
+            self._state_engine(), credentials.fingerprint, lambda: datetime.now(UTC)
+        )
+        client = SpotifyClient(
+            credentials,
+            wire,
+            api_url=settings.api_url,
+            accounts_url=settings.accounts_url,
+            access=Access(settings.access, memory),
+            asks_single_tracks=settings.asks_single_tracks,
+        )
+        if url := settings.reccobeats_url(in_sandbox=client.source == "sandbox"):
+            client.reccobeats = ReccoBeats(wire, url)
+        return client
 
     def _claim_database(self, client: SpotifyClient) -> None:
         engine = self.database.engine()
@@ -111,23 +201,13 @@ class Spotify(dg.ConfigurableResource[Any]):
         finally:
             engine.dispose()
 
-    def _connect(self, settings: Settings) -> SpotifyClient:
-        if settings.access == "development":
-            raise dg.Failure(_DEVELOPMENT_ACCESS, allow_retries=False)
-        api_url, accounts_url = settings.api_url, settings.accounts_url
-        if settings.needs_own_sandbox:
-            sandbox = self._open.enter_context(_sandbox(self.sandbox_albums))
-            api_url, accounts_url = sandbox.api_url, sandbox.accounts_url
-        return SpotifyClient(
-            _credentials(settings),
-            api_url=api_url,
-            accounts_url=accounts_url,
-            max_retry_after=settings.max_retry_after,
-            threads=self.threads,
-        )
 
+def credentials_of(settings: Settings) -> Credentials:
+    """The credentials of the environment; the sandbox takes any.
 
-def _credentials(settings: Settings) -> Credentials:
+    Raises:
+        dagster.Failure: there are none.
+    """
     if settings.uses_sandbox:
         return Credentials("sandbox", "sandbox")
     if settings.client_id is None or settings.client_secret is None:
@@ -135,9 +215,17 @@ def _credentials(settings: Settings) -> Credentials:
     return Credentials(settings.client_id.get_secret_value(), settings.client_secret.get_secret_value())
 
 
-def _sandbox(albums: int) -> "SandboxServer":
+def pacings(settings: Settings) -> Mapping[str, Pacing]:
+    """The limits that are known: the setting for Spotify, and those of its neighbours; the sandbox's have none."""
+    of_neighbours = {} if settings.uses_sandbox else KNOWN_LIMITS
+    return {**of_neighbours, SPOTIFY: Pacing(most=settings.calls_per_30s)}
+
+
+def _sandbox(settings: Settings, albums: int) -> "SandboxServer":
     # It keeps no state: one of our own answers as any other of the same size would. Imported here, as a live run has
     # no use for a server's libraries.
     from spotify_assets.sandbox.server import SandboxServer
 
-    return SandboxServer(albums=albums)
+    return SandboxServer(
+        albums=albums, access="development" if settings.access == "development" else "extended"
+    )

@@ -21,6 +21,11 @@ from spotify_assets.markets import MARKETS
 
 Access = Literal["auto", "extended", "development"]
 
+_RECCOBEATS = "RECCOBEATS_API_URL"
+_DEEZER = "DEEZER_API_URL"
+# Elsewhere an empty value counts as unset; these are switched off by one.
+_SWITCHED_OFF_BY_EMPTY = (_RECCOBEATS, _DEEZER)
+
 
 class SettingsError(ValueError):
     """The environment cannot be used; the message names each variable, what is wrong and what is allowed."""
@@ -29,7 +34,8 @@ class SettingsError(ValueError):
 class Settings(BaseModel):
     """What the environment and the working folder's `.env` say.
 
-    A variable of the environment wins over the same one in `.env`; an empty value counts as unset.
+    A variable of the environment wins over the same one in `.env`. An empty value counts as unset, but for the
+    addresses of ReccoBeats and Deezer, which it switches off.
     """
 
     # hide_input: a mistyped secret must not travel in the error that complains about it.
@@ -42,6 +48,11 @@ class Settings(BaseModel):
     markets: tuple[str, ...] = Field(("US",), validation_alias="SPOTIFY_MARKETS")
     api_url: str = Field("https://api.spotify.com/v1/", validation_alias="SPOTIFY_API_URL")
     accounts_url: str = Field("https://accounts.spotify.com/", validation_alias="SPOTIFY_ACCOUNTS_URL")
+    reccobeats_api_url: str = Field("https://api.reccobeats.com/v1/", validation_alias=_RECCOBEATS)
+    deezer_api_url: str = Field("https://api.deezer.com/", validation_alias=_DEEZER)
+    calls_per_30s: int | None = Field(None, ge=1, le=100_000, validation_alias="SPOTIFY_CALLS_PER_30_SECONDS")
+    isrc: Literal["0", "1"] = Field("0", validation_alias="SPOTIFY_ISRC")
+    album_ids: str | None = Field(None, validation_alias="SPOTIFY_ALBUM_IDS")
     max_retry_after: float = Field(
         60.0, ge=0, le=3600, allow_inf_nan=False, validation_alias="SPOTIFY_MAX_RETRY_AFTER"
     )
@@ -65,6 +76,27 @@ class Settings(BaseModel):
         return self.uses_sandbox and not {"api_url", "accounts_url"} <= self.model_fields_set
 
     @property
+    def asks_single_tracks(self) -> bool:
+        """True when a key without batch calls is to ask for each track alone, for its ISRC."""
+        return self.isrc == "1"
+
+    def reccobeats_url(self, *, in_sandbox: bool) -> str | None:
+        """Base of ReccoBeats' API; None where it is switched off.
+
+        Args:
+            in_sandbox: the sandbox's own, unless an address is set: real services know nothing of invented tracks.
+        """
+        return self._substitute("reccobeats_api_url", "reccobeats/v1/", in_sandbox=in_sandbox)
+
+    def deezer_url(self, *, in_sandbox: bool) -> str | None:
+        """Base of Deezer's API, likewise."""
+        return self._substitute("deezer_api_url", "deezer/", in_sandbox=in_sandbox)
+
+    def _substitute(self, name: str, path: str, *, in_sandbox: bool) -> str | None:
+        is_set = name in self.model_fields_set
+        return f"{self.accounts_url}{path}" if in_sandbox and not is_set else getattr(self, name) or None
+
+    @property
     def database(self) -> str | None:
         """DATABASE_URL in clear, or None where the embedded Postgres is used."""
         return self.database_url.get_secret_value() if self.database_url else None
@@ -84,9 +116,12 @@ class Settings(BaseModel):
             raise ValueError(f"{wrong}: give ISO 3166-1 alpha-2 codes of Spotify markets, such as US,GB,DE")
         return markets
 
-    @field_validator("api_url", "accounts_url")
+    @field_validator("api_url", "accounts_url", "reccobeats_api_url", "deezer_api_url")
     @classmethod
     def _be_a_base_url(cls, value: str) -> str:
+        # Only the two that may be empty come here empty.
+        if not value:
+            return value
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/") + "/"
@@ -117,16 +152,20 @@ def load_settings(environ: Mapping[str, str] | None = None, folder: Path | None 
         SettingsError: names every variable that cannot be used, and the values allowed.
     """
     values = {
-        **dotenv_values((folder or Path.cwd()) / ".env", interpolate=False),
-        **{name: value for name, value in (os.environ if environ is None else environ).items() if value},
+        **_set(dotenv_values((folder or Path.cwd()) / ".env", interpolate=False)),
+        **_set(os.environ if environ is None else environ),
     }
     try:
-        return Settings.model_validate(
-            {name: value.strip() for name, value in values.items() if value and value.strip()}
-        )
+        return Settings.model_validate(values)
     except ValidationError as error:
         complaints = "\n".join(f"  {_complaint(details)}" for details in error.errors(include_input=False))
         raise SettingsError(f"The environment cannot be used:\n{complaints}") from None
+
+
+def _set(values: Mapping[str, str | None]) -> dict[str, str]:
+    """The variables that say something."""
+    stripped = {name: value.strip() for name, value in values.items() if value is not None}
+    return {name: value for name, value in stripped.items() if value or name in _SWITCHED_OFF_BY_EMPTY}
 
 
 def _complaint(details: ErrorDetails) -> str:

@@ -2,17 +2,25 @@
 
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotify_assets.assets.enrich import AUDIO_FEATURES, TRACK_DETAILS
+from spotify_assets.assets.extract import RELEASES, TRACKS
 from spotify_assets.load_planning import (
+    ALL_OF_AN_ALBUM,
+    PARTITIONED_ASSETS,
     RETRY_FAILED_AFTER,
     AlbumRange,
     Albums,
     FailedLoads,
+    assets_to_load,
     ranges_to_load,
+    waiting_assets,
 )
+from spotify_assets.spotify.budget import Closure
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEYS = ["e", "a", "d", "b", "c", "f"]  # insertion order, which is not the order of the alphabet
@@ -26,9 +34,8 @@ def decide(
     failed: dict[str, FailedLoads] | None = None,
     most_per_run: int = 200,
 ) -> list[tuple[str, str]]:
-    ranges = ranges_to_load(
-        Albums(keys), loaded or set(), in_flight or set(), failed or {}, NOW, most_per_run
-    )
+    wanted = {key: ALL_OF_AN_ALBUM for key in keys if key not in (loaded or set())}
+    ranges = ranges_to_load(Albums(keys), wanted, in_flight or set(), failed or {}, NOW, most_per_run)
     return [(found.start, found.end) for found in ranges]
 
 
@@ -93,10 +100,69 @@ def test_ranges_hold_every_missing_album_once_and_no_other(
 ) -> None:
     loaded = set(data.draw(st.lists(st.sampled_from(keys)))) if keys else set()
     in_flight = set(data.draw(st.lists(st.sampled_from(keys)))) if keys else set()
-    ranges = ranges_to_load(Albums(keys), loaded, in_flight, {}, NOW, most_per_run)
+    wanted = {key: ALL_OF_AN_ALBUM for key in keys if key not in loaded}
+    ranges = ranges_to_load(Albums(keys), wanted, in_flight, {}, NOW, most_per_run)
     asked = [key for found in ranges for key in Albums(keys).within(found)]
     assert asked == [key for key in keys if key not in loaded | in_flight]
     assert all(len(Albums(keys).within(found)) <= most_per_run for found in ranges)
+
+
+def test_albums_of_which_different_things_are_missing_are_not_loaded_in_one_range() -> None:
+    """After a quota in the middle of a run, those that were kept need their features and no second call."""
+    kept = frozenset({AUDIO_FEATURES, TRACK_DETAILS})
+    wanted = {"e": ALL_OF_AN_ALBUM, "a": kept, "d": kept, "c": ALL_OF_AN_ALBUM}
+    ranges = ranges_to_load(Albums(KEYS), wanted, set(), {}, NOW, 200)
+    assert [(found.start, found.end, found.assets) for found in ranges] == [
+        ("e", "e", ALL_OF_AN_ALBUM),
+        ("a", "d", kept),
+        ("c", "c", ALL_OF_AN_ALBUM),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("missing", "waiting", "wanted"),
+    [
+        pytest.param((), (), (), id="nothing is missing"),
+        pytest.param((AUDIO_FEATURES,), (), (AUDIO_FEATURES,), id="only what is missing"),
+        pytest.param(
+            (TRACKS,), (), PARTITIONED_ASSETS, id="with its tracks an album comes anew, and all of it"
+        ),
+        pytest.param((RELEASES,), (), PARTITIONED_ASSETS, id="with the album its tracks"),
+        pytest.param(PARTITIONED_ASSETS, (RELEASES, TRACKS), (), id="nothing without tracks"),
+        pytest.param(
+            (AUDIO_FEATURES,), (RELEASES, TRACKS), (AUDIO_FEATURES,), id="features of tracks that are there"
+        ),
+        pytest.param(
+            PARTITIONED_ASSETS,
+            (AUDIO_FEATURES,),
+            (RELEASES, TRACKS, TRACK_DETAILS),
+            id="all but what must wait",
+        ),
+        pytest.param((AUDIO_FEATURES,), (AUDIO_FEATURES,), (), id="what must wait"),
+    ],
+)
+def test_of_an_album_what_is_missing_and_may_be_asked_for_is_loaded(
+    missing: tuple[dg.AssetKey, ...], waiting: tuple[dg.AssetKey, ...], wanted: tuple[dg.AssetKey, ...]
+) -> None:
+    loaded = {asset: set() if asset in missing else {"album"} for asset in PARTITIONED_ASSETS}
+    assert assets_to_load("album", loaded, set(waiting)) == set(wanted)
+
+
+@pytest.mark.parametrize(
+    ("groups", "waiting"),
+    [
+        ((), ()),
+        (("albums",), (RELEASES, TRACKS)),
+        (("audio-features", "tracks"), (AUDIO_FEATURES, TRACK_DETAILS)),
+        (("search", "reccobeats", "deezer"), ()),
+        (("token",), PARTITIONED_ASSETS),
+    ],
+)
+def test_what_must_wait_is_what_asks_the_closed_endpoints(
+    groups: tuple[str, ...], waiting: tuple[dg.AssetKey, ...]
+) -> None:
+    closed = {group: Closure(group, NOW, "quota") for group in groups}
+    assert waiting_assets(closed) == set(waiting)
 
 
 @pytest.mark.parametrize(

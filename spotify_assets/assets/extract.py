@@ -6,14 +6,21 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
-from spotify_assets.assets.call_report import CallReport
+from spotify_assets.assets.call_report import CallReport, reported_calls
 from spotify_assets.assets.failures import RETRIES, spotify_failures
+from spotify_assets.assets.given_albums import GivenAlbumsError, given_album_ids
+from spotify_assets.assets.kept_loads import Loaded, kept_on_failure
 from spotify_assets.assets.table_metadata import partitioned_table_metadata, table_metadata
 from spotify_assets.partitions import album_id, album_ids_of_run, register_albums
 from spotify_assets.resources import Clock, Spotify, Warehouse
+from spotify_assets.settings import load_settings
 from spotify_assets.spotify import records
+from spotify_assets.spotify.batches import Part
 from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.endpoints import ALBUM, ALBUMS, ALBUMS_AT_ONCE, SEARCH
+from spotify_assets.spotify.endpoints import NEW_RELEASES as NEW_RELEASES_LIST
 from spotify_assets.spotify.errors import BadRequestError, MalformedAnswerError, NotFoundError
 from spotify_assets.spotify.records import AlbumBatch, Batch
 from spotify_assets.warehouse import tables
@@ -27,47 +34,91 @@ RELEASES = dg.AssetKey(["spotify", "releases"])
 TRACKS = dg.AssetKey(["spotify", "tracks"])
 
 
+class NewReleasesConfig(dg.Config):
+    """How the albums are found."""
+
+    album_ids: str | None = Field(
+        default=None,
+        description="Register the albums of this file or table and ask Spotify for none: a file with an album id in"
+        " each line, a CSV file with a column album_id, or a table of the warehouse (schema.table) with that column."
+        " Unset: SPOTIFY_ALBUM_IDS; where that is unset too, Spotify is asked.",
+    )
+
+
 @dg.asset(
     key=NEW_RELEASES,
     group_name="extract",
     kinds={"spotify", "postgres"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     metadata=table_metadata(tables.new_releases),
     pool=API_POOL,
     retry_policy=RETRIES,
 )
 def new_releases(
-    context: dg.AssetExecutionContext, spotify: Spotify, warehouse: Warehouse, clock: Clock
+    context: dg.AssetExecutionContext,
+    config: NewReleasesConfig,
+    spotify: Spotify,
+    warehouse: Warehouse,
+    clock: Clock,
 ) -> dg.MaterializeResult[None]:
-    """Albums on Spotify's list of new releases, one row per album and market with when it was first and last seen.
+    """New albums, one row per album and market with when it was first and last seen as new there.
 
-    Polls each market of SPOTIFY_MARKETS in full (GET /browse/new-releases) and registers albums that were never seen
-    as partitions. Rows are never deleted: an album that leaves the list keeps its last_seen_at.
+    Polls each market of SPOTIFY_MARKETS in full (GET /browse/new-releases; for keys without it GET /search for tag:new)
+    and registers albums that were never seen as partitions. Rows are never deleted: an album that is no longer new
+    keeps its last_seen_at. With `album_ids` the albums of a file or table are registered, and nothing is asked: those
+    have no row here, since nobody saw them as new.
     """
+    if given := config.album_ids or load_settings().album_ids:
+        return _register_given(context, given, warehouse)
     seen_at = clock.now()
-    with spotify_failures():
-        client = spotify.client()
-        report = CallReport(client)
-        polls, refused = _poll(client, spotify.markets)
-    sightings = pl.concat([poll.frame for poll in polls])
-    with warehouse.engine.begin() as connection:
-        upsert_sightings(connection, sightings, seen_at)
-        for poll in polls:
-            record_set_aside(connection, NEW_RELEASES.to_user_string(), poll.set_aside, seen_at)
-    added = register_albums(context.instance, sightings["album_id"].to_list())
-    if refused:
-        # What the other markets listed is recorded by now.
-        raise dg.Failure(f"Markets that could not be polled: {'; '.join(refused)}", allow_retries=False)
+    with reported_calls(context, NEW_RELEASES, spotify, warehouse, clock) as report:
+        with spotify_failures():
+            polls, refused = _poll(spotify.client(), spotify.markets)
+        sightings = pl.concat([poll.frame for poll in polls])
+        with warehouse.engine.begin() as connection:
+            upsert_sightings(connection, sightings, seen_at)
+            for poll in polls:
+                record_set_aside(connection, NEW_RELEASES.to_user_string(), poll.set_aside, seen_at)
+        added = register_albums(context.instance, sightings["album_id"].to_list())
+        listed = sightings["album_id"].n_unique()
+        _skip_known(report, spotify.client(), listed - len(added))
+        if refused:
+            # What the other markets listed is recorded by now.
+            raise dg.Failure(f"Markets that could not be polled: {'; '.join(refused)}", allow_retries=False)
+        return dg.MaterializeResult(
+            metadata={
+                "albums_listed": listed,
+                "albums_added": len(added),
+                "set_aside": sum(len(poll.set_aside) for poll in polls),
+                "markets": ", ".join(spotify.markets),
+                "found_by": NEW_RELEASES_LIST
+                if spotify.client().access.allows(NEW_RELEASES_LIST)
+                else SEARCH,
+                **report.metadata(),
+            }
+        )
+
+
+def _register_given(
+    context: dg.AssetExecutionContext, given: str, warehouse: Warehouse
+) -> dg.MaterializeResult[None]:
+    try:
+        album_ids = given_album_ids(given, warehouse.engine)
+    except GivenAlbumsError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    added = register_albums(context.instance, album_ids)
     return dg.MaterializeResult(
-        metadata={
-            "albums_listed": sightings["album_id"].n_unique(),
-            "albums_added": len(added),
-            "set_aside": sum(len(poll.set_aside) for poll in polls),
-            "markets": ", ".join(spotify.markets),
-            **report.metadata(),
-        }
+        metadata={"albums_listed": len(album_ids), "albums_added": len(added), "found_by": given, "calls": 0}
     )
+
+
+def _skip_known(report: CallReport, client: SpotifyClient, albums: int) -> None:
+    """Count the calls that loading the albums anew would take which the list names and which are registered."""
+    if client.access.allows(ALBUMS):
+        report.skip(ALBUMS, -(-albums // ALBUMS_AT_ONCE))
+    else:
+        report.skip(ALBUM, albums)
 
 
 def _poll(client: SpotifyClient, markets: Sequence[str]) -> tuple[list[Batch], list[str]]:
@@ -121,32 +172,61 @@ def releases_and_tracks(
 ) -> Iterator[dg.Output[pl.DataFrame]]:
     """Fetch the albums of the run with all their tracks: one step for both, since one answer holds both."""
     album_ids = album_ids_of_run(context)
-    with spotify_failures():
-        report = CallReport(spotify.client())
-        batches = _fetch_albums(context, spotify, warehouse, album_ids)
+    answered: list[Part[AlbumBatch]] = spotify.answered(RELEASES)
+    with (
+        reported_calls(context, RELEASES, spotify, warehouse, clock) as report,
+        kept_on_failure(context, RELEASES, warehouse, clock, lambda: _loaded(context, answered, clock.now())),
+    ):
+        batch = _fetch_albums(context, spotify, warehouse, album_ids, answered)
     fetched_at = clock.now()
-    frames = {
-        "releases": pl.concat([batch.releases for batch in batches]),
-        "tracks": pl.concat([batch.tracks for batch in batches]),
-    }
-    set_aside = [item for batch in batches for item in batch.set_aside]
     with warehouse.engine.begin() as connection:
-        record_set_aside(connection, RELEASES.to_user_string(), set_aside, fetched_at)
-    metadata: dict[str, Any] = {"set_aside": len(set_aside), **report.metadata()}
-    for name in sorted(key.path[-1] for key in context.selected_asset_keys):
-        yield dg.Output(stamped(frames[name], "fetched_at", fetched_at), output_name=name, metadata=metadata)
+        record_set_aside(connection, RELEASES.to_user_string(), batch.set_aside, fetched_at)
+    metadata: dict[str, Any] = {"set_aside": len(batch.set_aside), **report.metadata()}
+    for asset, frame in _frames(context, batch, fetched_at).items():
+        yield dg.Output(frame, output_name=asset.path[-1], metadata=metadata)
         # One answer holds both: its calls are counted with the first alone.
         metadata = {}
 
 
 def _fetch_albums(
-    context: dg.AssetExecutionContext, spotify: Spotify, warehouse: Warehouse, album_ids: Sequence[str]
-) -> list[AlbumBatch]:
+    context: dg.AssetExecutionContext,
+    spotify: Spotify,
+    warehouse: Warehouse,
+    album_ids: Sequence[str],
+    answered: list[Part[AlbumBatch]],
+) -> AlbumBatch:
+    """The albums; those that were answered to an earlier attempt at the step are not asked for again."""
+    before = list(answered)
+    known = {key for part in before for key in part.ids}
     with warehouse.engine.connect() as connection:
-        grouped = albums_by_market(connection, album_ids, spotify.markets)
-    client = spotify.client()
-    context.log.info("Fetching %d albums", len(album_ids))
-    return [client.albums(ids, market) for market, ids in grouped.items()]
+        grouped = albums_by_market(
+            connection, [key for key in album_ids if key not in known], spotify.markets
+        )
+    with spotify_failures():
+        client = spotify.client()
+        context.log.info("Fetching %d albums, %s access", len(album_ids) - len(known), client.access)
+        batches = [client.albums(ids, market, on_part=answered.append) for market, ids in grouped.items()]
+    return AlbumBatch.joined([*(part.content for part in before), *batches])
+
+
+def _loaded(
+    context: dg.AssetExecutionContext, answered: Sequence[Part[AlbumBatch]], fetched_at: datetime
+) -> Loaded:
+    batch = AlbumBatch.joined([part.content for part in answered])
+    album_ids = [key for part in answered for key in part.ids]
+    return Loaded(album_ids, _frames(context, batch, fetched_at), batch.set_aside)
+
+
+def _frames(
+    context: dg.AssetExecutionContext, batch: AlbumBatch, fetched_at: datetime
+) -> dict[dg.AssetKey, pl.DataFrame]:
+    """The rows for each asset that the run is to load."""
+    frames = {RELEASES: batch.releases, TRACKS: batch.tracks}
+    return {
+        asset: stamped(frame, "fetched_at", fetched_at)
+        for asset, frame in frames.items()
+        if asset in context.selected_asset_keys
+    }
 
 
 def stamped(frame: pl.DataFrame, column: str, time: datetime) -> pl.DataFrame:

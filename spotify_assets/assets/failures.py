@@ -8,13 +8,12 @@ from enum import StrEnum
 import dagster as dg
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from spotify_assets.spotify.errors import RateLimitedError, SpotifyError, TransientError
+from spotify_assets.spotify.errors import ApiError, RateLimitedError, TransientError
 
 RETRIES = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For steps that call Spotify; failures that the same step would meet again forbid it."""
 
 CAUSE_TAG = "spotify_assets/cause"
-RESUME_AT_TAG = "spotify_assets/resume_at"
 
 
 class Cause(StrEnum):
@@ -36,13 +35,13 @@ def spotify_failures() -> Iterator[None]:
     """
     try:
         yield
-    except SpotifyError as error:
+    except ApiError as error:
         raise dg.Failure(
             str(error), metadata=_metadata(error), allow_retries=isinstance(error, TransientError)
         ) from error
 
 
-def _metadata(error: SpotifyError) -> dict[str, dg.MetadataValue[float]]:
+def _metadata(error: ApiError) -> dict[str, dg.MetadataValue[float]]:
     if isinstance(error, RateLimitedError):
         return {"resume_at": dg.MetadataValue.timestamp(error.resume_at)}
     return {}
@@ -70,9 +69,5 @@ def cause_of(failure: BaseException | None) -> Cause:
 
 @dg.failure_hook
 def note_cause(context: dg.HookContext) -> None:
-    """Tag the run with why it failed and when Spotify may be called again: the sensor plans by it."""
-    failure = context.op_exception
-    tags = {CAUSE_TAG: str(cause_of(failure))}
-    if (time := resume_at(failure)) is not None:
-        tags[RESUME_AT_TAG] = time.isoformat()
-    context.instance.add_run_tags(context.run_id, tags)
+    """Tag the run with why it failed: the sensor plans by it."""
+    context.instance.add_run_tags(context.run_id, {CAUSE_TAG: str(cause_of(context.op_exception))})

@@ -6,16 +6,35 @@ from importlib.resources import files
 
 import dagster as dg
 
+from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES, OWNERS, RELEASES, TRACKS
+from spotify_assets.assets.feature_attempts import FEATURE_ATTEMPTS
 from spotify_assets.assets.table_metadata import table_metadata
 from spotify_assets.resources import Clock, Warehouse
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.marts import rebuild
 
 _INPUTS: dict[str, Sequence[dg.AssetKey]] = {
-    "track_catalog": [RELEASES, TRACKS, AUDIO_FEATURES, TRACK_DETAILS, POPULARITY_SNAPSHOTS, ARTISTS],
-    "weekly_popular_releases": [RELEASES, TRACKS, POPULARITY_SNAPSHOTS, ARTISTS],
+    "track_catalog": [
+        RELEASES,
+        TRACKS,
+        AUDIO_FEATURES,
+        FEATURE_ATTEMPTS,
+        TRACK_DETAILS,
+        POPULARITY_SNAPSHOTS,
+        ARTISTS,
+        DEEZER_ALBUMS,
+        TRACK_RANKS,
+    ],
+    "weekly_popular_releases": [
+        RELEASES,
+        TRACKS,
+        POPULARITY_SNAPSHOTS,
+        ARTISTS,
+        DEEZER_ALBUMS,
+        TRACK_RANKS,
+    ],
 }
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 from spotify_assets.settings import Settings, SettingsError, load_settings
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
-from spotify_assets.spotify.errors import SpotifyError
+from spotify_assets.spotify.errors import ApiError
+from spotify_assets.spotify.wire import Wire
 from spotify_assets.warehouse.database import (
     DatabaseUrlError,
     MigrationError,
@@ -73,10 +74,10 @@ def _spotify(settings: Settings) -> Iterator[Finding]:
 def _token(settings: Settings, credentials: Credentials) -> Finding:
     try:
         with SpotifyClient(
-            credentials, api_url=settings.api_url, accounts_url=settings.accounts_url
+            credentials, Wire(), api_url=settings.api_url, accounts_url=settings.accounts_url
         ) as client:
             return Finding(True, "Spotify", f"the token service gave a token; the API is {client.source}")
-    except SpotifyError as error:
+    except ApiError as error:
         return Finding(False, "Spotify", str(error))
 
 

@@ -11,9 +11,11 @@ import dagster as dg
 from dagster._core.events import DagsterEvent
 from dagster._core.events.log import EventLogEntry
 from dagster_shared.error import SerializableErrorInfo
+from sqlalchemy import Engine
 
 from spotify_assets.automation import (
     MARTS_ASSETS,
+    assets_of_load,
     load_albums,
     poll_new_releases,
     refresh_failed_before,
@@ -23,6 +25,7 @@ from spotify_assets.automation import (
 from spotify_assets.definitions import defs
 from spotify_assets.load_planning import (
     AlbumRange,
+    closed_groups,
     loaded_albums,
     missing_ranges_at_once,
     registered_albums,
@@ -55,12 +58,20 @@ class FirstPass:
 
     Args:
         instance: where the runs are recorded.
+        engine: the warehouse.
         say: prints a line.
         tags: tags of every run.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, say: Say, tags: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        engine: Engine,
+        say: Say,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self._instance = instance
+        self._engine = engine
         self._say = say
         self._tags = dict(tags or {})
         self.outcome = Outcome()
@@ -73,7 +84,11 @@ class FirstPass:
         """
         self._say("Asking for new releases")
         self._execute(poll_new_releases.name)
-        ranges = missing_ranges_at_once(self._instance, datetime.now(UTC))
+        now = datetime.now(UTC)
+        closed = closed_groups(self._engine, now)
+        for closure in closed.values():
+            self._say(f"Leaving out what needs {closure.group}: {closure}")
+        ranges = missing_ranges_at_once(self._instance, now, closed)
         if ranges:
             self._load(ranges)
         elif self._marts_are_due(datetime.now(UTC)):
@@ -94,7 +109,7 @@ class FirstPass:
                 )
                 return
             self._say(f"Loading {len(albums.within(found))} albums (run {number} of {len(ranges)})")
-            if self._execute(load_albums.name, found.tags):
+            if self._execute(load_albums.name, found.tags, assets_of_load(found)):
                 self.outcome.albums_loaded += len(albums.within(found))
 
     def _marts_are_due(self, now: datetime) -> bool:
@@ -109,12 +124,18 @@ class FirstPass:
         if missing:
             self.outcome.failures.append(f"{missing} registered albums are not loaded.")
 
-    def _execute(self, job_name: str, tags: Mapping[str, str] | None = None) -> bool:
+    def _execute(
+        self,
+        job_name: str,
+        tags: Mapping[str, str] | None = None,
+        assets: Sequence[dg.AssetKey] | None = None,
+    ) -> bool:
         run_id = str(uuid.uuid4())
         listener = _Listener(self.outcome, self._say)
         self._instance.add_event_listener(run_id, listener)
         result = defs.resolve_job_def(job_name).execute_in_process(
             run_config=_QUIET,
+            asset_selection=assets,
             instance=self._instance,
             tags={**self._tags, **(tags or {})},
             run_id=run_id,

@@ -9,7 +9,9 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
+from spotify_assets.spotify.endpoints import CLOSABLE
 from spotify_assets.spotify.errors import (
+    ApiError,
     AuthenticationError,
     BadRequestError,
     ForbiddenError,
@@ -19,12 +21,9 @@ from spotify_assets.spotify.errors import (
     QuotaExceededError,
     RateLimitedError,
     RefusedError,
-    SpotifyError,
     TransientError,
 )
-
-# Endpoints that Spotify has closed to whole classes of applications (2024-11-27 and 2026-02-11).
-CLOSABLE_ENDPOINTS = frozenset({"browse/new-releases", "albums", "tracks", "artists", "audio-features"})
+from spotify_assets.spotify.moments import moment
 
 # Spotify counts calls in a rolling window of 30 s; a third of it is a fair guess when a 429 names no wait.
 DEFAULT_RETRY_AFTER = 10.0
@@ -43,7 +42,7 @@ class Question:
 
     Attributes:
         endpoint: the endpoint's name as in `CallLog`.
-        ids: the Spotify ids asked for.
+        ids: the ids asked for.
     """
 
     endpoint: str
@@ -74,7 +73,7 @@ def read_answer(question: Question, response: requests.Response, now: float) -> 
         now: the time in seconds since the epoch, to which a Retry-After is added.
 
     Raises:
-        SpotifyError: of the class that the status and the body stand for.
+        ApiError: of the class that the status and the body stand for.
     """
     if response.status_code == requests.codes.ok:
         return _read_json(question, response)
@@ -97,7 +96,7 @@ def _read_json(question: Question, response: requests.Response) -> object:
         ) from error
 
 
-def _error_for(question: Question, response: requests.Response, now: float) -> SpotifyError:
+def _error_for(question: Question, response: requests.Response, now: float) -> ApiError:
     status = response.status_code
     if status == requests.codes.too_many_requests:
         return _rate_limited(question, response, now)
@@ -112,10 +111,10 @@ def _error_for(question: Question, response: requests.Response, now: float) -> S
     return _class_for(status)(message, endpoint=question.endpoint, status=status, ids=question.ids)
 
 
-def _class_for(status: int) -> type[SpotifyError]:
+def _class_for(status: int) -> type[ApiError]:
     if status < requests.codes.bad_request:
         return MalformedAnswerError
-    known: dict[int, type[SpotifyError]] = {401: AuthenticationError, 404: NotFoundError}
+    known: dict[int, type[ApiError]] = {401: AuthenticationError, 404: NotFoundError}
     return known.get(status, BadRequestError)
 
 
@@ -131,31 +130,45 @@ def _transient(question: Question, response: requests.Response, now: float) -> T
 
 
 def _rate_limited(question: Question, response: requests.Response, now: float) -> RateLimitedError:
-    complaint = read_complaint(response)
     seconds = parse_retry_after(response.headers.get("Retry-After"), now)
     seconds = DEFAULT_RETRY_AFTER if seconds is None else max(seconds, SHORTEST_RETRY_AFTER)
-    resume_at = datetime.fromtimestamp(now, UTC) + timedelta(seconds=seconds)
-    quota = complaint.reason == "QUOTA_EXCEEDED"
-    what = "the application's quota is used up" if quota else "too many requests"
-    return (QuotaExceededError if quota else RateLimitedError)(
+    is_quota = read_complaint(response).reason == "QUOTA_EXCEEDED"
+    asked_at = moment(now)
+    return limit_error(question, asked_at + timedelta(seconds=seconds), asked_at, is_quota=is_quota)
+
+
+def limit_error(
+    question: Question, resume_at: datetime, now: datetime, *, is_quota: bool
+) -> RateLimitedError:
+    """The error for a call that is not allowed before a time.
+
+    Args:
+        question: what was or would have been asked.
+        resume_at: from when on calls are allowed again.
+        now: the time.
+        is_quota: the quota is used up; else too many calls were made in too short a time.
+    """
+    what = "the application's quota is used up" if is_quota else "too many requests"
+    return (QuotaExceededError if is_quota else RateLimitedError)(
         f"{what}; call again after {resume_at:%Y-%m-%d %H:%M:%S} UTC",
         resume_at=resume_at,
+        retry_after=(resume_at - now).total_seconds(),
         endpoint=question.endpoint,
         ids=question.ids,
     )
 
 
-def _forbidden(question: Question, response: requests.Response) -> SpotifyError:
+def _forbidden(question: Question, response: requests.Response) -> ApiError:
     """Tell the three meanings of a 403 apart."""
     complaint = read_complaint(response)
     text = complaint.message or ""
-    kind: type[SpotifyError] = RefusedError
+    kind: type[ApiError] = RefusedError
     message = f"refused: {text}" if text else "refused without a message"
     # Seen both as JSON and as plain text, with the token endpoint still answering 200.
     if "premium subscription" in text.lower():
         kind = PremiumRequiredError
         message = f"{text} (after renewing Premium it can take hours until calls work again)"
-    elif _says_closed(complaint) and question.endpoint in CLOSABLE_ENDPOINTS:
+    elif _says_closed(complaint) and question.endpoint in CLOSABLE:
         kind = ForbiddenError
         message = "this endpoint is closed to this application"
     return kind(message, endpoint=question.endpoint, status=403, ids=question.ids)

@@ -4,19 +4,23 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import requests
 
-from spotify_assets.spotify.errors import MalformedAnswerError, TransientError
-from spotify_assets.spotify.transport import WAKE_EVERY
+from spotify_assets.spotify.endpoints import PAGE_SIZE, SEARCH, SEARCH_PAGE_SIZE, SEARCH_WINDOW
+from spotify_assets.spotify.errors import (
+    BadRequestError,
+    MalformedAnswerError,
+    NotFoundError,
+    StoppedError,
+    TransientError,
+)
+from spotify_assets.spotify.wire import WAKE_EVERY
 
 # Far beyond any list this client reads; a server whose pages never end must not keep it for ever.
 MOST_PAGES = 200
-PAGE_SIZE = 50
-
-Progress = Callable[[int, int], None]
 
 _T = TypeVar("_T")
 
@@ -89,53 +93,147 @@ def follow_pages(fetch: Callable[[int], Page], first: Page | None, endpoint: str
     raise MalformedAnswerError(f"more than {MOST_PAGES} pages", endpoint=endpoint, status=200)
 
 
+def follow_search(fetch: Callable[[int], Page]) -> Iterator[Page]:
+    """Give the pages of a search, in order, as far as results can be reached.
+
+    `total` drifts from page to page, so that the highest one seen counts; a page may hold fewer entries than asked
+    for, or only null ones.
+
+    Args:
+        fetch: asks for the page at an offset.
+
+    Raises:
+        ApiError: a page could not be read. Only a 400 or 404 after the first page is taken for the end of what can be
+            reached: links go on beyond it (spotipy#683, #868).
+    """
+    offset = highest_total = 0
+    while offset + SEARCH_PAGE_SIZE <= SEARCH_WINDOW:
+        try:
+            page = fetch(offset)
+        except (BadRequestError, NotFoundError) as error:
+            if offset == 0:
+                raise
+            _logger.warning("%s; %s ends after %d results", error, SEARCH, offset)
+            return
+        yield page
+        highest_total = max(highest_total, page.total or 0)
+        if not page.items or (page.total is not None and page.next_offset >= highest_total):
+            return
+        offset = page.next_offset
+
+
 def chunks(ids: Sequence[str], size: int) -> list[Sequence[str]]:
     """Cut into pieces of at most `size`, in order."""
     return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+@dataclass(frozen=True)
+class Part(Generic[_T]):
+    """What one call gave, and the ids it was about."""
+
+    ids: Sequence[str]
+    content: _T
+
+
+@dataclass
+class Gathered(Generic[_T]):
+    """The parts that the calls for some ids have given so far.
+
+    Attributes:
+        ids: all that are asked for, distinct.
+        on_part: told of each part as it comes, from the calling thread.
+        parts: in the order in which they came.
+        given_up: the faults of ids that are answered 5xx steadily.
+    """
+
+    ids: Sequence[str]
+    on_part: Callable[[Part[_T]], None] | None = None
+    parts: list[Part[_T]] = field(default_factory=list)
+    given_up: list[TransientError] = field(default_factory=list)
+
+    def add(self, part: Part[_T]) -> None:
+        """Take a part."""
+        self.parts.append(part)
+        if self.on_part is not None:
+            self.on_part(part)
+
+    def take(self, outcomes: Sequence[Part[_T] | TransientError]) -> None:
+        """Take what a batch gave."""
+        for outcome in outcomes:
+            if isinstance(outcome, TransientError):
+                self.given_up.append(outcome)
+            else:
+                self.add(outcome)
+
+    @property
+    def unanswered(self) -> list[str]:
+        """The ids that no part is about, in order."""
+        answered = {key for part in self.parts for key in part.ids}
+        return [key for key in self.ids if key not in answered]
+
+    @property
+    def left(self) -> list[str]:
+        """The ids that are still to be asked for, in order."""
+        given_up = {key for fault in self.given_up for key in fault.ids}
+        return [key for key in self.unanswered if key not in given_up]
+
+    def in_order(self) -> list[_T]:
+        """What the parts hold, in the order of the ids."""
+        place = {key: number for number, key in enumerate(self.ids)}
+        return [part.content for part in sorted(self.parts, key=lambda part: place[part.ids[0]])]
 
 
 def run_batches(
     batches: Sequence[Sequence[str]],
     call: Callable[[Sequence[str], threading.Event], _T],
     threads: int,
-    on_progress: Progress | None,
-) -> list[_T]:
-    """Make one call for each batch, a few at a time; results in the order of the batches.
+    on_result: Callable[[_T], None],
+) -> None:
+    """Make one call for each batch, a few at a time, and hand over what each gives, as it comes.
 
-    The first error cancels what has not started, ends the waits of what has, and is raised. So does Ctrl-C.
+    The first error cancels what has not started, ends the waits of what has, and is raised. What is answered meanwhile
+    is handed over before: it would else be asked for again. Ctrl-C waits for nothing.
 
     Args:
         batches: arguments of the calls.
         call: gets a batch, and an event that tells it to give up.
         threads: calls at a time.
-        on_progress: told how many batches of how many are done, from the calling thread.
+        on_result: takes a result, in the calling thread.
     """
     stop = threading.Event()
     executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="spotify")
+    failures: list[BaseException] = []
+
+    def call_or_stop(batch: Sequence[str]) -> _T:
+        try:
+            return call(batch, stop)
+        except Exception:
+            # By the thread itself: it would else begin the next batch before the error is seen.
+            stop.set()
+            raise
+
     try:
         # Within the try: Ctrl-C may come while the first calls wait already and the last are not submitted.
-        return _collect([executor.submit(call, batch, stop) for batch in batches], on_progress)
-    except Exception:
-        # No thread outlives the call.
-        stop.set()
-        executor.shutdown(cancel_futures=True)
-        raise
+        for future in _as_they_end([executor.submit(call_or_stop, batch) for batch in batches]):
+            if (failure := future.exception()) is None:
+                on_result(future.result())
+            else:
+                failures.append(failure)
     finally:
         # After an interrupt nobody waits for the requests that are under way.
         stop.set()
         executor.shutdown(wait=False, cancel_futures=True)
+    if failures:
+        # Not the error of a call that was given up for another's.
+        raise next((each for each in failures if not isinstance(each, StoppedError)), failures[0])
 
 
-def _collect(futures: Sequence[Future[_T]], on_progress: Progress | None) -> list[_T]:
+def _as_they_end(futures: Sequence[Future[_T]]) -> Iterator[Future[_T]]:
     pending = set(futures)
     while pending:
         # The system may hand a signal to any thread; only one that wakes now and then gets to see it.
         done, pending = wait(pending, timeout=WAKE_EVERY, return_when=FIRST_COMPLETED)
-        for number, future in enumerate(done, start=1):
-            future.result()
-            if on_progress is not None:
-                on_progress(len(futures) - len(pending) - len(done) + number, len(futures))
-    return [future.result() for future in futures]
+        yield from done
 
 
 class Answering:
@@ -181,7 +279,7 @@ class Halving(Generic[_T]):
 
         Raises:
             TransientError: an outage, or a fault that is not a 5xx.
-            SpotifyError: any other error of a call.
+            ApiError: any other error of a call.
         """
         return self._settle(ids, self._try(ids))
 

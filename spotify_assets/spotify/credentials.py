@@ -1,5 +1,6 @@
 """The application's credentials and its token."""
 
+import hashlib
 import re
 import threading
 from collections.abc import Callable
@@ -24,6 +25,11 @@ class Credentials:
 
     client_id: str
     client_secret: str = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen characters that tell the client id from others without showing it."""
+        return hashlib.sha256(self.client_id.encode()).hexdigest()[:16]
 
     def __post_init__(self) -> None:
         for name in ("client_id", "client_secret"):
@@ -86,7 +92,7 @@ class TokenKeeper:
 
         Raises:
             AuthenticationError: the token service refused the credentials, now or before.
-            SpotifyError: the token service could not be reached.
+            ApiError: the token service could not be reached.
         """
         with self._lock:
             if self._refusal is not None:

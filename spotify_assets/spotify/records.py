@@ -7,10 +7,11 @@ The frames carry no times; whoever writes them adds those.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
+from spotify_assets.spotify.endpoints import NEW_RELEASES, RECCOBEATS_FEATURES
 from spotify_assets.spotify.fields import Item, MalformedItemError
 
 INT16_MAX = 2**15 - 1
@@ -128,6 +129,19 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class FeatureBatch(Batch):
+    """What was learned of audio features.
+
+    Attributes:
+        unanswered: tracks that could not be asked for; they have no row, since nothing is known of them.
+        problem: why, in a sentence; None where all were asked for.
+    """
+
+    unanswered: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class AlbumBatch:
     """Albums and their tracks, from the same answers.
 
@@ -140,6 +154,15 @@ class AlbumBatch:
     releases: pl.DataFrame
     tracks: pl.DataFrame
     set_aside: tuple[SetAside, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self], set_aside: Sequence[SetAside] = ()) -> Self:
+        """One batch of several, in their order; `set_aside` stands before what they set aside."""
+        return cls(
+            releases=pl.concat([frame(RELEASES), *(part.releases for part in parts)]),
+            tracks=pl.concat([frame(TRACKS), *(part.tracks for part in parts)]),
+            set_aside=(*set_aside, *(item for part in parts for item in part.set_aside)),
+        )
 
 
 @dataclass
@@ -179,14 +202,15 @@ def frame(schema: Schema, rows: Sequence[Row] = ()) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(schema), orient="row", strict=True)
 
 
-def sightings(market: str, entries: Iterable[tuple[int, object]]) -> Batch:
+def sightings(market: str, entries: Iterable[tuple[int, object]], endpoint: str = NEW_RELEASES) -> Batch:
     """New releases of one market, in the order of its list, each album once.
 
     Args:
         market: ISO 3166-1 alpha-2 code.
         entries: position in the market's list from 1, and the simplified album.
+        endpoint: what was asked for the list.
     """
-    rows = Rows("browse/new-releases")
+    rows = Rows(endpoint)
     seen: set[str] = set()
     for position, value in entries:
         album_id = item_id_of(value)
@@ -286,15 +310,50 @@ def audio_features(track_ids: Sequence[str], values: Sequence[object]) -> Batch:
     return rows.batch(AUDIO_FEATURES)
 
 
-def _features(track_id: str, item: Item) -> Row:
+def reccobeats_features(track_ids: Sequence[str], values: Sequence[object]) -> Batch:
+    """One row for each id asked for: 'measured' where ReccoBeats has features, else 'absent'.
+
+    ReccoBeats leaves out what it does not know, promises no order, and has ids of its own: a row belongs to the track
+    at the end of its `href`. It has no time_signature.
+
+    Args:
+        track_ids: distinct Spotify ids.
+        values: the answer's list.
+    """
+    rows = Rows(RECCOBEATS_FEATURES)
+    found: dict[str, object] = {}
+    for value in values:
+        track_id = _end_of_href(value)
+        if track_id in track_ids:
+            found.setdefault(str(track_id), value)
+        else:
+            rows.put_aside(track_id, "was not asked for")
+    for track_id in track_ids:
+        read = partial(_features, track_id, source="reccobeats")
+        if track_id not in found or not rows.add(track_id, found[track_id], read):
+            rows.rows.append(_absent(track_id))
+    return rows.batch(AUDIO_FEATURES)
+
+
+def absent_features(track_ids: Sequence[str]) -> pl.DataFrame:
+    """Rows that say of each track that there are no features of it."""
+    return frame(AUDIO_FEATURES, [_absent(track_id) for track_id in track_ids])
+
+
+def _features(track_id: str, item: Item, source: str = "spotify") -> Row:
     features = tuple(read(item, name) for name, read in _FEATURES)
     if all(feature is None for feature in features):
         return _absent(track_id)
-    return (track_id, "measured", "spotify", *features)
+    return (track_id, "measured", source, *features)
 
 
 def _absent(track_id: str) -> Row:
     return (track_id, "absent", None, *(None for _ in _FEATURES))
+
+
+def _end_of_href(value: object) -> str | None:
+    href = value.get("href") if isinstance(value, dict) else None
+    return storable_id(href.rstrip("/").rpartition("/")[2]) if isinstance(href, str) else None
 
 
 def track_details(track_ids: Sequence[str], values: Sequence[object]) -> Batch:
@@ -305,6 +364,11 @@ def track_details(track_ids: Sequence[str], values: Sequence[object]) -> Batch:
         values: the answer's list, with null for an unknown track.
     """
     return _known("tracks", TRACK_DETAILS, _track_detail, track_ids, values)
+
+
+def withheld_details(track_ids: Sequence[str]) -> pl.DataFrame:
+    """Rows that say of each track that neither popularity nor ISRC is given to this application."""
+    return frame(TRACK_DETAILS, [(track_id, None, None) for track_id in track_ids])
 
 
 def _track_detail(track_id: str, item: Item) -> Row:
@@ -319,6 +383,11 @@ def artists(artist_ids: Sequence[str], values: Sequence[object]) -> Batch:
         values: the answer's list, with null for an unknown artist.
     """
     return _known("artists", ARTISTS, _artist, artist_ids, values)
+
+
+def artists_by_name(names: Mapping[str, str]) -> pl.DataFrame:
+    """Artists of whom nothing but the name is known, as credits give it: all that newer applications get."""
+    return frame(ARTISTS, [(artist_id, name, None, None, None) for artist_id, name in names.items()])
 
 
 def _artist(artist_id: str, item: Item) -> Row:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -111,7 +112,11 @@ new_releases = Table(
         "release_date", Date, "First day of the release period; null where Spotify gives no usable date."
     ),
     _required("release_date_precision", Text, "How exact release_date is: year, month, day, or unknown."),
-    _required("position", Integer, "Place on the market's list when last seen there, from 1."),
+    _required(
+        "position",
+        Integer,
+        "Place on the market's list, or among the results of the search, when last seen, from 1.",
+    ),
     _required("first_seen_at", _Timestamp, "When the album was first seen on this market's list."),
     _required("last_seen_at", _Timestamp, "When the album was last seen on this market's list."),
     PrimaryKeyConstraint("market", "album_id"),
@@ -120,7 +125,7 @@ new_releases = Table(
     CheckConstraint("last_seen_at >= first_seen_at", name="seen_in_order"),
     Index(None, "album_id"),
     schema="spotify",
-    comment="Sightings: one row per album and market where it stood on the list of new releases.",
+    comment="Sightings: one row per album and market where it was listed or found as new.",
 )
 
 releases = Table(
@@ -183,7 +188,11 @@ audio_features = Table(
     metadata,
     _required("album_id", Text, "Spotify album id; the partition."),
     _required("track_id", Text, "Spotify track id."),
-    _required("status", Text, "measured, or absent: asked for, and there were none."),
+    _required(
+        "status",
+        Text,
+        "measured, or absent: there were none, or nobody could be asked (ops.feature_attempts).",
+    ),
     _optional("source", Text, "Who measured: spotify or reccobeats; null where absent."),
     *_feature_columns(),
     _required("checked_at", _Timestamp, "When the features were asked for."),
@@ -206,8 +215,10 @@ track_details = Table(
     _optional(
         "popularity", SmallInteger, "Spotify's track popularity 0-100; null for keys that do not get it."
     ),
-    _optional("isrc", Text, "International standard recording code."),
-    _required("fetched_at", _Timestamp, "When the track was fetched."),
+    _optional("isrc", Text, "International standard recording code; null for keys that do not get it."),
+    _required(
+        "fetched_at", _Timestamp, "When the track was fetched, or was known to be withheld from the key."
+    ),
     PrimaryKeyConstraint("album_id", "track_id"),
     _between("popularity", 0, 100),
     Index(None, "track_id"),
@@ -317,6 +328,119 @@ set_aside = Table(
     comment="Items of API answers that were set aside as malformed or unknown, with the reason.",
 )
 
+access = Table(
+    "access",
+    metadata,
+    _required("client", Text, "Fingerprint of the client id."),
+    _required("endpoint", Text, "Endpoint that Spotify closes to some applications."),
+    _required("is_open", Boolean, "What it answered: false is a 403 that says it is closed to this client."),
+    _required("answered_at", _Timestamp, "When it answered so; relied on for a day."),
+    PrimaryKeyConstraint("client", "endpoint"),
+    schema="ops",
+    comment="Which endpoints Spotify lets each client call, as last answered.",
+)
+
+call_rates = Table(
+    "call_rates",
+    metadata,
+    _required("caller", Text, "Fingerprint of the client id, or keyless for services that take no key."),
+    _required("service", Text, "spotify, accounts, reccobeats or deezer: each counts its calls by itself."),
+    _optional(
+        "calls_per_30s",
+        Double,
+        "Calls in any 30 s thought to be allowed: the setting, or learned from 429s; null: none is known.",
+    ),
+    _optional("next_call_at", _Timestamp, "When the next call may go; null before the first."),
+    _optional("paused_until", _Timestamp, "End of the wait that the latest 429 asked for."),
+    _optional("slowed_at", _Timestamp, "When a 429 last lowered calls_per_30s."),
+    _optional("raised_at", _Timestamp, "When calls_per_30s was last raised."),
+    _required(
+        "recent_seconds", ARRAY(BigInteger), "Seconds since 1970 of the last 30 s in which calls were made."
+    ),
+    _required("recent_calls", ARRAY(Integer), "Calls made in each of them."),
+    _required("version", BigInteger, "Counts the changes, so that two callers never take the same place."),
+    PrimaryKeyConstraint("caller", "service"),
+    CheckConstraint("cardinality(recent_seconds) = cardinality(recent_calls)", name="recent"),
+    schema="ops",
+    # A row of it is changed by every call.
+    postgresql_with={"fillfactor": 50, "autovacuum_vacuum_threshold": 200, **_REPLACED_OFTEN},
+    comment="How fast each service may be called, shared by all processes and machines.",
+)
+
+call_closures = Table(
+    "call_closures",
+    metadata,
+    _required("caller", Text, "Fingerprint of the client id, or keyless for services that take no key."),
+    _required(
+        "endpoint_group", Text, "Endpoints that share a quota, such as albums for albums/{id} and its tracks."
+    ),
+    _required(
+        "closed_until",
+        _Timestamp,
+        "Nothing of the group is asked before; calling earlier lengthens the penalty.",
+    ),
+    _required("cause", Text, "quota (used up for the day), or rate limit (a wait too long to sit out)."),
+    _required("noted_at", _Timestamp, "When the service said so."),
+    PrimaryKeyConstraint("caller", "endpoint_group"),
+    _one_of("cause", ("quota", "rate limit")),
+    schema="ops",
+    comment="Until when a group of endpoints must not be called, shared by all processes and machines.",
+)
+
+api_calls = Table(
+    "api_calls",
+    metadata,
+    _required("run_id", Text, "Dagster run."),
+    _required("asset", Text, "Asset whose step called, such as spotify/tracks."),
+    _required("endpoint", Text, "Endpoint that was called."),
+    _required(
+        "access", Text, "What the key could do: extended, extended without audio features, development, …"
+    ),
+    _required("calls", Integer, "Requests sent, also those that failed or were sent again."),
+    _required("rate_limited", Integer, "Answers 429, or the error that stands for it."),
+    _required(
+        "seconds_waited", Double, "Seconds spent waiting for limits and after faults, summed over threads."
+    ),
+    _required("saved_by_batching", Integer, "Requests that one call an id would have taken in addition."),
+    _required(
+        "saved_by_skipping", Integer, "Requests not made because the answer was known or would hold nothing."
+    ),
+    _required("first_at", _Timestamp, "When the step began."),
+    _required("last_at", _Timestamp, "When it ended, also by a failure."),
+    PrimaryKeyConstraint("run_id", "asset", "endpoint"),
+    *(
+        _at_least(column, 0)
+        for column in ("calls", "rate_limited", "seconds_waited", "saved_by_batching", "saved_by_skipping")
+    ),
+    Index(None, "first_at"),
+    schema="ops",
+    comment="What each run cost: one row per run, asset and endpoint; retries of a step add up.",
+)
+
+feature_attempts = Table(
+    "feature_attempts",
+    metadata,
+    _required("track_id", Text, "Spotify track id."),
+    _required(
+        "outcome",
+        Text,
+        "Of the latest attempt: absent, unanswered (nobody could be asked), or measured.",
+    ),
+    _required("attempts", Integer, "Times that a source answered."),
+    _optional(
+        "first_asked_at", _Timestamp, "When a source first answered; asked again 1, 7, 30 and 90 days later."
+    ),
+    _optional("last_asked_at", _Timestamp, "When a source last answered."),
+    PrimaryKeyConstraint("track_id"),
+    _one_of("outcome", ("absent", "unanswered", "measured")),
+    _at_least("attempts", 0),
+    CheckConstraint("(attempts = 0) = (first_asked_at is null)", name="first_asked_at"),
+    CheckConstraint("(attempts = 0) = (last_asked_at is null)", name="last_asked_at"),
+    Index(None, "first_asked_at", postgresql_where=text("outcome <> 'measured'")),
+    schema="ops",
+    comment="Tracks that had no audio features when first asked for, and the attempts made since.",
+)
+
 track_catalog = Table(
     "track_catalog",
     metadata,
@@ -330,7 +454,7 @@ track_catalog = Table(
     _optional("first_seen_on", Date, "UTC day the album was first seen on a list of new releases."),
     _optional("label", Text, "Label: Spotify's where given, else Deezer's."),
     _optional("upc", Text, "Universal product code."),
-    _optional("isrc", Text, "International standard recording code."),
+    _optional("isrc", Text, "International standard recording code: Spotify's where given, else Deezer's."),
     _optional("image_url", Text, "Address of the cover image."),
     _required("disc_number", SmallInteger, "Disc, from 1."),
     _required("track_number", Integer, "Place on the disc, from 1."),
@@ -349,7 +473,9 @@ track_catalog = Table(
         "genres", _TextArray, "Deezer's genres of the album, else those of its artists; null where unknown."
     ),
     _required(
-        "features_status", Text, "measured, absent (asked, there were none), or pending (not yet asked)."
+        "features_status",
+        Text,
+        "measured, absent (asked, there were none), or pending (nobody could be asked yet).",
     ),
     _optional("features_source", Text, "Who measured the features: spotify or reccobeats."),
     *_feature_columns(),

@@ -46,7 +46,7 @@ class Graph:
 
     def load_everything(self) -> Outcome:
         """What `spotify-assets once` does."""
-        return FirstPass(self.instance, self.said.append).run()
+        return FirstPass(self.instance, self.engine, self.said.append).run()
 
     def rows(self, query: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query."""

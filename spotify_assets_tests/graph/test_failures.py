@@ -24,7 +24,7 @@ def test_an_album_that_vanished_is_set_aside_with_its_reason_and_the_rest_is_loa
     assert keys - {key for (key,) in graph.rows("select album_id from spotify.releases")} == {item}
     assert "unknown" in str(reason)
     # It counts as loaded: otherwise every tick would ask for it again.
-    assert missing_ranges(graph.instance, datetime.now(UTC)) == []
+    assert missing_ranges(graph.instance, datetime.now(UTC), {}) == []
 
 
 def test_server_errors_that_pass_are_retried_by_the_client_and_cost_no_step(start_graph: StartGraph) -> None:
@@ -50,24 +50,13 @@ def test_a_long_rate_limit_fails_at_once_with_the_time_to_resume(start_graph: St
     assert graph.sandbox.calls()["albums"] == 1
 
 
-def test_a_closed_endpoint_is_not_retried_and_keeps_what_was_loaded(start_graph: StartGraph) -> None:
-    graph = start_graph(faults=["audio-features-closed"])
-    keys = graph.poll()
-    result = graph.load_range(keys[0], keys[-1])
-    assert not result.success
-    assert retries(result) == 0
-    assert "audio-features" in failure_text(result)
-    assert graph.count("spotify.tracks") == 48
-    assert graph.count("spotify.audio_features") == 0
-
-
 def test_failed_albums_wait_an_hour_for_the_sensor_but_not_for_a_person(start_graph: StartGraph) -> None:
-    graph = start_graph(faults=["rate-limit=86400:on=tracks:times=1"])
+    graph = start_graph(faults=["status=400/json:on=tracks:times=1"])
     first = graph.load_everything()
     assert not first.succeeded
     now = datetime.now(UTC)
-    assert missing_ranges(graph.instance, now) == []
-    in_quarters = missing_ranges(graph.instance, now + timedelta(hours=2))
+    assert missing_ranges(graph.instance, now, {}) == []
+    in_quarters = missing_ranges(graph.instance, now + timedelta(hours=2), {})
     assert len(in_quarters) == 1  # twelve albums fit in a quarter of 200
     assert graph.load_everything().succeeded
     assert graph.count("spotify.track_details") == 48

@@ -8,16 +8,24 @@ import pytest
 
 from spotify_assets.assets.failures import (
     CAUSE_TAG,
-    RESUME_AT_TAG,
     Cause,
     cause_of,
     note_cause,
     spotify_failures,
 )
 from spotify_assets.automation import load_albums, load_missing_albums, poll_new_releases, refresh_marts
+from spotify_assets.client_state import WarehouseBudget, state_engine
+from spotify_assets.definitions import defs
 from spotify_assets.launch.dead_runs import end_dead_runs, home_tag
-from spotify_assets.load_planning import AlbumRange, missing_ranges, missing_ranges_at_once
-from spotify_assets.spotify.errors import BadRequestError, RateLimitedError, SpotifyError, TransientError
+from spotify_assets.load_planning import (
+    AlbumRange,
+    closed_groups,
+    missing_ranges,
+    missing_ranges_at_once,
+)
+from spotify_assets.spotify.budget import Closure
+from spotify_assets.spotify.credentials import Credentials
+from spotify_assets.spotify.errors import ApiError, BadRequestError, RateLimitedError, TransientError
 from spotify_assets_tests.graph.conftest import REPOSITORY, Graph, StartGraph, failure_text
 
 # As QUEUED, without the code location that a queued run must name.
@@ -38,7 +46,8 @@ def add_run(
 
 def tick(graph: Graph) -> list[dg.RunRequest]:
     """One evaluation of the sensor."""
-    result = load_missing_albums(dg.build_sensor_context(instance=graph.instance))
+    with dg.build_sensor_context(instance=graph.instance, resources=defs.resources) as context:
+        result = load_missing_albums(context)
     assert isinstance(result, dg.SensorResult)
     return list(result.run_requests or [])
 
@@ -63,18 +72,24 @@ def test_ticks_keep_the_queue_short(start_graph: StartGraph, monkeypatch: pytest
     assert len(tick(graph)) == 3
 
 
+def close_albums(graph: Graph, until: datetime) -> None:
+    """Note that Spotify's quota of albums is used up until then."""
+    state = state_engine(graph.engine.url)
+    budget = WarehouseBudget(state, Credentials("sandbox", "sandbox").fingerprint, {})
+    budget.close(Closure("albums", until, "quota"))
+    state.dispose()
+
+
 def test_nothing_is_asked_of_spotify_before_the_time_it_named(graph: Graph) -> None:
     """Calling while limited lengthens the penalty."""
     graph.poll()
-    later = datetime.now(UTC) + timedelta(hours=5)
-    add_run(graph, dg.DagsterRunStatus.FAILURE, tags={RESUME_AT_TAG: later.isoformat()})
+    close_albums(graph, datetime.now(UTC) + timedelta(hours=5))
     assert tick(graph) == []
 
 
 def test_the_time_that_spotify_named_passes(graph: Graph) -> None:
     graph.poll()
-    earlier = datetime.now(UTC) - timedelta(minutes=1)
-    add_run(graph, dg.DagsterRunStatus.FAILURE, tags={RESUME_AT_TAG: earlier.isoformat()})
+    close_albums(graph, datetime.now(UTC) - timedelta(minutes=1))
     assert len(tick(graph)) == 1
 
 
@@ -92,9 +107,9 @@ def test_a_rate_limited_pass_stops_at_its_first_run_and_says_so(
     assert any("12 registered albums are not loaded" in failure for failure in outcome.failures)
     [record] = graph.instance.get_run_records(dg.RunsFilter(job_name=load_albums.name))
     assert record.dagster_run.tags[CAUSE_TAG] == Cause.RATE_LIMIT
-    assert datetime.fromisoformat(record.dagster_run.tags[RESUME_AT_TAG]) > datetime.now(UTC) + timedelta(
-        hours=23
-    )
+    [closure] = closed_groups(graph.engine, datetime.now(UTC)).values()
+    assert (closure.group, closure.cause) == ("albums", "rate limit")
+    assert closure.until > datetime.now(UTC) + timedelta(hours=23)
 
 
 def test_artists_that_failed_after_the_load_are_made_good_by_the_next_pass(start_graph: StartGraph) -> None:
@@ -151,7 +166,7 @@ def test_runs_of_an_earlier_holder_of_the_home_are_ended_and_their_albums_loaded
     dead = add_run(graph, dg.DagsterRunStatus.STARTED, tags=tags)
     of_another_home = add_run(graph, dg.DagsterRunStatus.STARTED, tags=home_tag(REPOSITORY / "other"))
     now = datetime.now(UTC)
-    assert missing_ranges_at_once(graph.instance, now) == []
+    assert missing_ranges_at_once(graph.instance, now, {}) == []
 
     assert end_dead_runs(graph.instance, home, is_only_machine=False) == 1
 
@@ -161,9 +176,9 @@ def test_runs_of_an_earlier_holder_of_the_home_are_ended_and_their_albums_loaded
     other = graph.instance.get_run_by_id(of_another_home)
     assert other is not None
     assert other.status == dg.DagsterRunStatus.STARTED
-    assert len(missing_ranges_at_once(graph.instance, now)) == 1
+    assert len(missing_ranges_at_once(graph.instance, now, {})) == 1
     # The sensor waits its hour, and then asks for the whole range: an interrupt says nothing against the albums.
-    [later] = missing_ranges(graph.instance, now + timedelta(hours=2))
+    [later] = missing_ranges(graph.instance, now + timedelta(hours=2), {})
     assert (later.start, later.end) == (keys[0], keys[-1])
 
 
@@ -171,8 +186,8 @@ def test_a_queued_run_does_not_keep_a_person_from_loading(graph: Graph) -> None:
     """`once` has no daemon that would ever start it."""
     keys = graph.poll()
     add_run(graph, WAITING, tags=AlbumRange(keys[0], keys[-1]).tags)
-    assert len(missing_ranges_at_once(graph.instance, datetime.now(UTC))) == 1
-    assert missing_ranges(graph.instance, datetime.now(UTC)) == []
+    assert len(missing_ranges_at_once(graph.instance, datetime.now(UTC), {})) == 1
+    assert missing_ranges(graph.instance, datetime.now(UTC), {}) == []
 
 
 @pytest.mark.parametrize(
@@ -188,7 +203,7 @@ def test_a_queued_run_does_not_keep_a_person_from_loading(graph: Graph) -> None:
         ),
     ],
 )
-def test_only_what_may_yet_succeed_is_retried(error: SpotifyError, retried: bool, cause: Cause) -> None:
+def test_only_what_may_yet_succeed_is_retried(error: ApiError, retried: bool, cause: Cause) -> None:
     with pytest.raises(dg.Failure) as failure, spotify_failures():
         raise error
     assert failure.value.allow_retries is retried

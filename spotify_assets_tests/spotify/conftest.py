@@ -3,17 +3,20 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
+from spotify_assets.spotify.wire import Wire
 from spotify_assets_tests.spotify.fake_api import FakeApi
 
 SECRET = "a-client-secret"
 NOW = 1_795_000_000.0
 
 MakeClient = Callable[..., SpotifyClient]
+_OF_WIRE = ("time", "sleep", "random", "threads", "max_retry_after", "budget")
 
 
 class FakeTime:
@@ -52,15 +55,16 @@ def make_client(api: FakeApi, fake_time: FakeTime, monkeypatch: pytest.MonkeyPat
     with ExitStack() as stack:
 
         def make(**changes: object) -> SpotifyClient:
-            options: dict[str, object] = {
-                "api_url": api.api_url,
-                "accounts_url": api.url,
+            """A client with the options of `Wire` and of `SpotifyClient` that a test changes."""
+            of_wire: dict[str, Any] = {
                 "time": fake_time.time,
                 "sleep": fake_time.sleep,
                 "random": lambda: 0.5,
             }
-            credentials = Credentials("a-client-id", SECRET)
-            return stack.enter_context(SpotifyClient(credentials, **{**options, **changes}))  # type: ignore[arg-type]
+            of_wire |= {name: changes.pop(name) for name in _OF_WIRE if name in changes}
+            options: dict[str, Any] = {"api_url": api.api_url, "accounts_url": api.url, **changes}
+            client = SpotifyClient(Credentials("a-client-id", SECRET), Wire(**of_wire), **options)
+            return stack.enter_context(client)
 
         yield make
 

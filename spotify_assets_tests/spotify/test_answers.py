@@ -14,6 +14,7 @@ from spotify_assets.spotify.answers import (
     read_complaint,
 )
 from spotify_assets.spotify.errors import (
+    ApiError,
     AuthenticationError,
     BadRequestError,
     ForbiddenError,
@@ -23,7 +24,6 @@ from spotify_assets.spotify.errors import (
     QuotaExceededError,
     RateLimitedError,
     RefusedError,
-    SpotifyError,
     TransientError,
 )
 from spotify_assets_tests.spotify.conftest import NOW
@@ -92,8 +92,8 @@ def test_an_error_body_of_any_form_is_read(body: object, complaint: Complaint) -
     assert read_complaint(response(400, body)) == complaint
 
 
-def outcome(answer: requests.Response, endpoint: str = "albums") -> SpotifyError:
-    with pytest.raises(SpotifyError) as caught:
+def outcome(answer: requests.Response, endpoint: str = "albums") -> ApiError:
+    with pytest.raises(ApiError) as caught:
         read_answer(Question(endpoint, ["a", "b", "c", "d", "e"]), answer, NOW)
     return caught.value
 
@@ -118,9 +118,7 @@ def outcome(answer: requests.Response, endpoint: str = "albums") -> SpotifyError
     ],
 )
 @pytest.mark.parametrize("body", [{"error": {"message": "no"}}, b"<html>", b"", ["list"], {"error": "text"}])
-def test_each_status_has_its_error_whatever_the_body(
-    status: int, kind: type[SpotifyError], body: object
-) -> None:
+def test_each_status_has_its_error_whatever_the_body(status: int, kind: type[ApiError], body: object) -> None:
     error = outcome(response(status, body))
     assert type(error) is kind
     assert error.status == status
@@ -157,7 +155,7 @@ def test_an_error_names_endpoint_status_and_the_first_ids() -> None:
         ("albums/{id}/tracks", {"error": {"status": 403}}, RefusedError),
     ],
 )
-def test_a_403_is_read_three_ways(endpoint: str, body: object, kind: type[SpotifyError]) -> None:
+def test_a_403_is_read_three_ways(endpoint: str, body: object, kind: type[ApiError]) -> None:
     assert type(outcome(response(403, body), endpoint)) is kind
 
 

@@ -17,13 +17,13 @@ from spotify_assets.spotify.batches import read_page
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import read_token
 from spotify_assets.spotify.errors import (
+    ApiError,
     AuthenticationError,
     BadRequestError,
     ForbiddenError,
     NotFoundError,
     RateLimitedError,
     RefusedError,
-    SpotifyError,
     TransientError,
 )
 from spotify_assets.spotify.records import Batch, Rows
@@ -140,7 +140,7 @@ def test_recorded_artists_are_read_whole(name: str) -> None:
     assert batch.frame["followers"].null_count() == 0
 
 
-_BY_STATUS: dict[str, tuple[type[SpotifyError], ...]] = {
+_BY_STATUS: dict[str, tuple[type[ApiError], ...]] = {
     "400": (BadRequestError,),
     "401": (AuthenticationError,),
     "403": (ForbiddenError, RefusedError),

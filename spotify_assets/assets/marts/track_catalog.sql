@@ -1,6 +1,6 @@
 -- Question: what is known of each track: release, credits, genres, audio features, popularity?
 -- Grain:    one row per row of spotify.tracks (album_id, track_id).
--- Inputs:   every table of the schemas spotify and deezer.
+-- Inputs:   every table of the schemas spotify and deezer, and ops.feature_attempts.
 -- Refresh:  built whole from the inputs; measurements dated after the UTC day of as_of are left out.
 with build as (
     select
@@ -41,11 +41,19 @@ credit_genres as (
     group by artist_ids
 ),
 
+-- Without tracks that nobody could be asked about: that there are none is not known of them.
 features as (
     select audio_features.*
     from spotify.audio_features
     cross join build
-    where cast(audio_features.checked_at at time zone 'UTC' as date) <= build.as_of_day
+    left join ops.feature_attempts
+        on audio_features.track_id = feature_attempts.track_id
+    where
+        cast(audio_features.checked_at at time zone 'UTC' as date) <= build.as_of_day
+        and (
+            audio_features.status = 'measured'
+            or feature_attempts.outcome is distinct from 'unanswered'
+        )
 ),
 
 -- By track alone: a track that stands on several albums is measured once a day for all of them.
@@ -78,7 +86,8 @@ latest_ranks as (
         track_ranks.album_id,
         track_ranks.track_id,
         track_ranks.measured_on,
-        track_ranks.rank
+        track_ranks.rank,
+        track_ranks.isrc
     from deezer.track_ranks
     cross join build
     where track_ranks.measured_on <= build.as_of_day
@@ -189,7 +198,7 @@ final as (
         sightings.first_seen_on,
         coalesce(releases.label, albums.label) as label,
         releases.upc,
-        track_details.isrc,
+        coalesce(track_details.isrc, latest_ranks.isrc) as isrc,
         releases.image_url,
         tracks.disc_number,
         tracks.track_number,

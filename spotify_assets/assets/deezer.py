@@ -1,0 +1,169 @@
+"""What Deezer knows of the albums: a second measure of popularity, genres and labels, for any Spotify key."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Row
+
+from spotify_assets.assets.call_report import CallReport, reported_calls
+from spotify_assets.assets.enrich import TRACK_DETAILS
+from spotify_assets.assets.extract import OWNERS, RELEASES, TRACKS
+from spotify_assets.assets.failures import spotify_failures
+from spotify_assets.assets.table_metadata import table_metadata
+from spotify_assets.resources import Clock, Spotify, Warehouse
+from spotify_assets.spotify.deezer import Deezer, DeezerBatch, Wanted, is_upc
+from spotify_assets.spotify.deezer_matching import DeezerTrack, Match, SpotifyTrack
+from spotify_assets.warehouse import tables
+from spotify_assets.warehouse.statements import (
+    AlbumDueAtDeezer,
+    albums_due_at_deezer,
+    record_set_aside,
+    tracks_to_match,
+    write_deezer,
+)
+
+DEEZER_ALBUMS = dg.AssetKey(["deezer", "albums"])
+TRACK_RANKS = dg.AssetKey(["deezer", "track_ranks"])
+DEEZER_POOL = "deezer_api"
+
+# What was answered is written after so many albums: a crash costs no more.
+_ALBUMS_AT_ONCE = 100
+
+
+@dataclass
+class _Tally:
+    """What was asked and answered, over all chunks."""
+
+    asked: int = 0
+    no_upc: int = 0
+    found: int = 0
+    absent: int = 0
+    matched_by: dict[str, int] = field(default_factory=lambda: {"isrc": 0, "position": 0})
+    unmatched: int = 0
+    set_aside: int = 0
+    problem: str | None = None
+
+    def add(self, batch: DeezerBatch) -> None:
+        statuses = batch.albums["status"].to_list()
+        self.found += statuses.count("found")
+        self.absent += statuses.count("absent")
+        ways = batch.track_ranks["matched_by"].to_list()
+        for way in self.matched_by:
+            self.matched_by[way] += ways.count(way)
+        self.unmatched += batch.unmatched
+        self.set_aside += len(batch.set_aside)
+        self.problem = batch.problem
+
+
+@dg.multi_asset(
+    name="deezer_albums_and_ranks",
+    outs={
+        "albums": dg.AssetOut(
+            key=DEEZER_ALBUMS,
+            description="What Deezer says of each album in its first eight weeks, found by UPC: label, genres, fans."
+            " Asked daily. An album that Deezer does not have, or that has no UPC, has a row that says so.",
+            group_name="enrich",
+            kinds={"postgres"},
+            owners=OWNERS,
+            code_version="1",
+            metadata=table_metadata(tables.deezer_albums),
+        ),
+        "track_ranks": dg.AssetOut(
+            key=TRACK_RANKS,
+            description="History of Deezer's rank (0-1,000,000), one row per track of an album and UTC day. Tracks are"
+            " matched by ISRC, or by disc and place with the lengths within 3 s; unmatched ones have no row.",
+            group_name="enrich",
+            kinds={"postgres"},
+            owners=OWNERS,
+            code_version="1",
+            metadata=table_metadata(tables.deezer_track_ranks),
+        ),
+    },
+    deps=[RELEASES, TRACKS, TRACK_DETAILS],
+    internal_asset_deps={"albums": {RELEASES}, "track_ranks": {DEEZER_ALBUMS, TRACKS, TRACK_DETAILS}},
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool=DEEZER_POOL,
+)
+def deezer_albums_and_ranks(
+    context: dg.AssetExecutionContext, spotify: Spotify, warehouse: Warehouse, clock: Clock
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Ask Deezer about the albums that are due today; one step for both, since the same answers hold both.
+
+    A second opinion never fails a run: albums that could not be asked about are asked about by the next one.
+    """
+    with warehouse.engine.connect() as connection:
+        due = albums_due_at_deezer(connection, clock.now().date())
+    with reported_calls(context, DEEZER_ALBUMS, spotify, warehouse, clock) as report:
+        metadata = _ask_about(context, due, spotify, warehouse, clock, report)
+    yield dg.MaterializeResult(asset_key=DEEZER_ALBUMS, metadata=metadata)
+    # The same step: its calls are counted with the first alone.
+    yield dg.MaterializeResult(
+        asset_key=TRACK_RANKS,
+        metadata={name: value for name, value in metadata.items() if name.startswith("tracks_")},
+    )
+
+
+def _ask_about(
+    context: dg.AssetExecutionContext,
+    due: Sequence[AlbumDueAtDeezer],
+    spotify: Spotify,
+    warehouse: Warehouse,
+    clock: Clock,
+    report: CallReport,
+) -> dict[str, Any]:
+    if not due:
+        return {"albums_due": 0, **report.metadata()}
+    with spotify_failures():
+        deezer = spotify.deezer()
+    if deezer is None:
+        return {"albums_due": len(due), "problem": "switched off: DEEZER_API_URL is empty"}
+    tally = _Tally()
+    for start in range(0, len(due), _ALBUMS_AT_ONCE):
+        _ask_about_chunk(due[start : start + _ALBUMS_AT_ONCE], deezer, warehouse, clock, tally)
+        if tally.problem:
+            context.log.warning("%s", tally.problem)
+            break
+    return {
+        "albums_due": len(due),
+        "albums_found": tally.found,
+        "albums_absent": tally.absent,
+        "albums_without_upc": tally.no_upc,
+        "albums_left": len(due) - tally.found - tally.absent - tally.no_upc,
+        "tracks_matched_by_isrc": tally.matched_by["isrc"],
+        "tracks_matched_by_position": tally.matched_by["position"],
+        "tracks_unmatched": tally.unmatched,
+        "set_aside": tally.set_aside,
+        **({"problem": tally.problem} if tally.problem else {}),
+        **report.metadata(),
+    }
+
+
+def _ask_about_chunk(
+    due: Sequence[AlbumDueAtDeezer], deezer: Deezer, warehouse: Warehouse, clock: Clock, tally: _Tally
+) -> None:
+    """Ask about some albums, and write what is answered in one transaction."""
+    with warehouse.engine.connect() as connection:
+        tracks = tracks_to_match(connection, [album.album_id for album in due])
+    wanted = [_wanted(album, album.upc, tracks.get(album.album_id, [])) for album in due if is_upc(album.upc)]
+    batch = deezer.albums(wanted)
+    unasked = [album.album_id for album in due if not is_upc(album.upc)]
+    with warehouse.engine.begin() as connection:
+        write_deezer(connection, batch.with_albums_without_upc(unasked), batch.track_ranks, clock.now())
+        record_set_aside(connection, DEEZER_ALBUMS.to_user_string(), batch.set_aside, clock.now())
+    tally.no_upc += len(unasked)
+    tally.add(batch)
+
+
+def _wanted(album: AlbumDueAtDeezer, upc: str | None, rows: Sequence[Row[Any]]) -> Wanted:
+    tracks = [
+        SpotifyTrack(row.track_id, row.disc_number, row.track_number, row.duration_ms, row.isrc)
+        for row in rows
+    ]
+    known = [
+        Match(row.track_id, DeezerTrack(row.deezer_track_id, None, 0, isrc=row.deezer_isrc), row.matched_by)
+        for row in rows
+        if row.deezer_track_id is not None
+    ]
+    return Wanted(album.album_id, upc or "", tracks, album.deezer_album_id, known)
