@@ -6,18 +6,20 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from spotify_assets.sandbox.command import sandbox
 from spotify_assets.settings import Settings, SettingsError, load_settings
+from spotify_assets.spotify.errors import ApiError
 
 # Imports stand inside the commands: `--help` and the sandbox should not wait for Dagster and Polars.
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Engine
 
 
 class _ReadableErrors(click.Group):
@@ -28,7 +30,7 @@ class _ReadableErrors(click.Group):
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):
             raise
-        except (ValueError, RuntimeError, SQLAlchemyError) as error:
+        except (ValueError, RuntimeError, SQLAlchemyError, ApiError) as error:
             if (sentence := _in_a_sentence(error)) is None:
                 raise
             raise click.ClickException(sentence) from error
@@ -36,6 +38,7 @@ class _ReadableErrors(click.Group):
 
 def _in_a_sentence(error: Exception) -> str | None:
     """What to say of an error that the user can mend; None for any other, which keeps its traceback."""
+    from spotify_assets.spotify.errors import ApiError
     from spotify_assets.warehouse.database import (
         DatabaseUrlError,
         MigrationError,
@@ -46,7 +49,14 @@ def _in_a_sentence(error: Exception) -> str | None:
 
     if isinstance(error, OperationalError):
         return unreachable(error)
-    mendable = SettingsError | DatabaseUrlError | MigrationError | SourceMismatchError | EmbeddedPostgresError
+    mendable = (
+        SettingsError
+        | ApiError
+        | DatabaseUrlError
+        | MigrationError
+        | SourceMismatchError
+        | EmbeddedPostgresError
+    )
     return str(error) if isinstance(error, mendable) else None
 
 
@@ -136,7 +146,10 @@ def _sandbox_for(settings: Settings) -> Iterator[None]:
         return
     from spotify_assets.sandbox.server import SandboxServer
 
-    with SandboxServer() as sandbox:
+    access: Literal["extended", "development"] = (
+        "development" if settings.access == "development" else "extended"
+    )
+    with SandboxServer(access=access) as sandbox:
         click.echo(f"Sandbox API at {sandbox.url}")
         os.environ["SPOTIFY_API_URL"] = sandbox.api_url
         os.environ["SPOTIFY_ACCOUNTS_URL"] = sandbox.accounts_url
@@ -188,6 +201,66 @@ def _database_url(settings: Settings) -> "URL":
     from spotify_assets.warehouse.database import warehouse_url
 
     return warehouse_url(settings.database, settings.home)
+
+
+@main.command()
+def probe() -> None:
+    """Ask Spotify what this key may do, at one call for each endpoint in question, and say what is done instead.
+
+    Runs ask by themselves where SPOTIFY_ACCESS is auto; this asks anew at once, and the answers are remembered for a
+    day. Exit code 1 where the key is refused altogether.
+    """
+    from spotify_assets.launch.key_report import opened_client, probe_report
+
+    with _ready_for_calls() as settings, opened_client(settings) as client:
+        answers = client.probe()
+    for line in probe_report(answers, settings):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--albums", type=click.IntRange(1, 10_000_000), required=True, help="Albums to load.")
+@click.option(
+    "--tracks-per-album",
+    type=click.FloatRange(0, 1000),
+    help="Default: the mean over the warehouse.",
+)
+@click.option(
+    "--access",
+    type=click.Choice(["extended", "development"]),
+    help="Default: what SPOTIFY_ACCESS says, or what was last learned of the key; both where nothing is known.",
+)
+def plan(albums: int, tracks_per_album: float | None, access: str | None) -> None:
+    """Show how many calls loading so many albums will take; makes none."""
+    from spotify_assets.launch import key_report
+
+    settings = load_settings()
+    engine = _migrated_engine(settings)
+    typical = key_report.typical_album(engine)
+    if tracks_per_album is not None:
+        typical = replace(typical, tracks=tracks_per_album, source="as given")
+    click.echo(f"{typical.tracks:.1f} tracks an album ({typical.source}).")
+    for closed in key_report.closed_to(access, settings, engine):
+        click.echo("")
+        for line in key_report.plan_report(albums, typical, closed, settings):
+            click.echo(line)
+
+
+@contextlib.contextmanager
+def _ready_for_calls() -> Iterator[Settings]:
+    """The settings, with a sandbox where one is used, and a migrated database that keeps what is learned."""
+    settings = load_settings()
+    with _sandbox_for(settings):
+        _migrated_engine(settings).dispose()
+        yield load_settings()
+
+
+def _migrated_engine(settings: Settings) -> "Engine":
+    from spotify_assets.warehouse import database as warehouse
+
+    engine = warehouse.create_engine(_database_url(settings))
+    warehouse.migrate(engine)
+    return engine
 
 
 @main.group()

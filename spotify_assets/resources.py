@@ -15,9 +15,10 @@ from spotify_assets.client_state import (
     WarehouseBudget,
     state_engine,
 )
-from spotify_assets.settings import Settings, load_settings
-from spotify_assets.spotify.access import Access
+from spotify_assets.settings import Settings, SettingsError, load_settings
+from spotify_assets.spotify.access import Access, AccessMemory
 from spotify_assets.spotify.batches import Part
+from spotify_assets.spotify.budget import Budget
 from spotify_assets.spotify.call_log import CallCounts
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
@@ -147,6 +148,7 @@ class Spotify(dg.ConfigurableResource[Any]):
         """The settings, with the addresses of a sandbox of this run's own where one is needed; starts it once."""
         if self._settings is None:
             settings = load_settings()
+            _refuse_without_credentials(settings)
             if settings.needs_own_sandbox:
                 sandbox = self._open.enter_context(_sandbox(settings, self.sandbox_albums))
                 addresses = {"api_url": sandbox.api_url, "accounts_url": sandbox.accounts_url}
@@ -165,31 +167,16 @@ class Spotify(dg.ConfigurableResource[Any]):
         if self._wire is None:
             settings = self._environment()
             fingerprint = credentials_of(settings).fingerprint
-            self._wire = Wire(
-                max_retry_after=settings.max_retry_after,
-                threads=self.threads,
-                budget=WarehouseBudget(self._state_engine(), fingerprint, pacings(settings)),
-            )
+            budget = WarehouseBudget(self._state_engine(), fingerprint, pacings(settings))
+            self._wire = make_wire(settings, budget, self.threads)
             self._open.callback(self._wire.close)
         return self._wire
 
     def _connected(self) -> SpotifyClient:
         settings, wire = self._environment(), self._shared_wire()
-        credentials = credentials_of(settings)
-        memory = WarehouseAccessMemory(
-            self._state_engine(), credentials.fingerprint, lambda: datetime.now(UTC)
-        )
-        client = SpotifyClient(
-            credentials,
-            wire,
-            api_url=settings.api_url,
-            accounts_url=settings.accounts_url,
-            access=Access(settings.access, memory),
-            asks_single_tracks=settings.asks_single_tracks,
-        )
-        if url := settings.reccobeats_url(in_sandbox=client.source == "sandbox"):
-            client.reccobeats = ReccoBeats(wire, url)
-        return client
+        fingerprint = credentials_of(settings).fingerprint
+        memory = WarehouseAccessMemory(self._state_engine(), fingerprint, lambda: datetime.now(UTC))
+        return make_client(settings, wire, memory)
 
     def _claim_database(self, client: SpotifyClient) -> None:
         engine = self.database.engine()
@@ -202,16 +189,48 @@ class Spotify(dg.ConfigurableResource[Any]):
             engine.dispose()
 
 
+def _refuse_without_credentials(settings: Settings) -> None:
+    try:
+        credentials_of(settings)
+    except SettingsError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def make_wire(settings: Settings, budget: Budget, threads: int = 4) -> Wire:
+    """What calls go through in this environment."""
+    return Wire(max_retry_after=settings.max_retry_after, threads=threads, budget=budget)
+
+
+def make_client(settings: Settings, wire: Wire, memory: AccessMemory) -> SpotifyClient:
+    """The Spotify client of this environment; authenticates, to tell whether it talks to a sandbox.
+
+    Raises:
+        SettingsError: there are no credentials.
+        ApiError: no token could be had.
+    """
+    client = SpotifyClient(
+        credentials_of(settings),
+        wire,
+        api_url=settings.api_url,
+        accounts_url=settings.accounts_url,
+        access=Access(settings.access, memory),
+        asks_single_tracks=settings.asks_single_tracks,
+    )
+    if url := settings.reccobeats_url(in_sandbox=client.source == "sandbox"):
+        client.reccobeats = ReccoBeats(wire, url)
+    return client
+
+
 def credentials_of(settings: Settings) -> Credentials:
     """The credentials of the environment; the sandbox takes any.
 
     Raises:
-        dagster.Failure: there are none.
+        SettingsError: there are none.
     """
     if settings.uses_sandbox:
         return Credentials("sandbox", "sandbox")
     if settings.client_id is None or settings.client_secret is None:
-        raise dg.Failure(_CREDENTIALS_MISSING, allow_retries=False)
+        raise SettingsError(_CREDENTIALS_MISSING)
     return Credentials(settings.client_id.get_secret_value(), settings.client_secret.get_secret_value())
 
 
