@@ -10,11 +10,14 @@ import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from sqlalchemy import Engine, text
 
+from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES, RELEASES, TRACKS
+from spotify_assets.assets.feature_attempts import FEATURE_ATTEMPTS
 from spotify_assets.load_planning import AlbumRange
 from spotify_assets.resources import Clock, Warehouse
-from spotify_assets.settings import load_settings
+from spotify_assets.settings import Settings, load_settings
+from spotify_assets.warehouse.statements import FEATURES_ASKED_AGAIN_AFTER_DAYS
 
 _SHOWN_ROWS = 10
 # A run that was killed can stay "started" for ever: it must not soften every check from then on.
@@ -68,6 +71,19 @@ EXPECTATIONS = (
         WARN,
         "Every artist credited on an album or track is loaded, or unknown to Spotify.",
     ),
+    Expectation(
+        FEATURE_ATTEMPTS,
+        "are_made_in_time",
+        WARN,
+        "No track waits more than two days past its turn to be asked for again.",
+    ),
+    Expectation(
+        DEEZER_ALBUMS,
+        "are_fresh",
+        WARN,
+        "Deezer was asked within two days about every album in its first eight weeks.",
+    ),
+    Expectation(TRACK_RANKS, "are_not_of_the_future", WARN, "No rank is dated after today."),
     Expectation(
         dg.AssetKey(["marts", "track_catalog"]),
         "holds_every_track",
@@ -150,7 +166,7 @@ def offending_rows(
     Args:
         engine: the warehouse.
         expectation: the check.
-        parameters: `now` (aware datetime) and `markets` (list of codes); each is bound where the query names it.
+        parameters: see `check_parameters`; each is bound where the query names it.
     """
     statement = text(expectation.sql)
     bound = {name: value for name, value in parameters.items() if name in statement.compile().params}
@@ -158,6 +174,17 @@ def offending_rows(
         rows = connection.execution_options(stream_results=True).execute(statement, bound).mappings()
         shown = [dict(row) for row in rows.fetchmany(_SHOWN_ROWS)]
         return len(shown) + sum(1 for _ in rows), shown
+
+
+def check_parameters(settings: Settings, now: datetime) -> dict[str, Any]:
+    """What the queries are told: the time, and what this environment watches and asks."""
+    return {
+        "now": now,
+        # Where the albums are given, no list is polled.
+        "markets": [] if settings.album_ids else list(settings.markets),
+        "deezer_is_asked": settings.deezer_url(in_sandbox=settings.uses_sandbox) is not None,
+        "days": list(FEATURES_ASKED_AGAIN_AFTER_DAYS),
+    }
 
 
 def _others_loading(instance: dg.DagsterInstance, run_id: str) -> list[AlbumRun]:
@@ -207,7 +234,7 @@ def _asset_check(expectation: Expectation) -> dg.AssetChecksDefinition:
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: Warehouse, clock: Clock
     ) -> dg.AssetCheckResult:
-        parameters = {"now": clock.now(), "markets": list(load_settings().markets)}
+        parameters = check_parameters(load_settings(), clock.now())
         count, shown = offending_rows(warehouse.engine, expectation, parameters)
         # Asked after the query: a run that wrote before it had begun by then.
         loading = _others_loading(context.instance, context.run.run_id) if count else []

@@ -32,7 +32,12 @@ from spotify_assets_tests.marts import rows
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TODAY = NOW.date()
-PARAMETERS: Mapping[str, object] = {"now": NOW, "markets": ["DE", "US"]}
+PARAMETERS: Mapping[str, object] = {
+    "now": NOW,
+    "markets": ["DE", "US"],
+    "deezer_is_asked": True,
+    "days": [1, 7, 30, 90],
+}
 OTHER_RUN = "11111111-1111-1111-1111-111111111111"
 
 
@@ -57,6 +62,16 @@ class _UnknownArtist:
 
 def _isrc(number: int) -> dict[str, str]:
     return {"isrc": f"USABC26{number:05}"}
+
+
+def _attempt(track_id: str, asked: datetime) -> rows.Row:
+    return {
+        "track_id": track_id,
+        "outcome": "absent",
+        "attempts": 1,
+        "first_asked_at": asked,
+        "last_asked_at": asked,
+    }
 
 
 @pytest.fixture
@@ -100,6 +115,12 @@ def warehouse(engine: Engine) -> Engine:
                 rows.snapshot(_spotify_id("gone"), TODAY - timedelta(days=400), 50, _spotify_id("gone")),
             ],
             "spotify.artists": [rows.artist(KNOWN, None)],
+            "deezer.albums": [
+                rows.deezer_album(A, checked_at=NOW - timedelta(days=1)),
+                rows.deezer_album(B, checked_at=NOW - timedelta(hours=1)),
+            ],
+            "deezer.track_ranks": [rows.deezer_rank(A, T1, TODAY, 500_000)],
+            "ops.feature_attempts": [_attempt(T2, asked=NOW - timedelta(days=2))],
         },
     )
     with engine.begin() as connection:
@@ -260,6 +281,35 @@ FAULTS = [
     ),
     Fault("artists_cover_every_credit", ["update ops.set_aside set asset = 'spotify/tracks'"], [(UNKNOWN,)]),
     Fault(
+        "albums_are_fresh",
+        [
+            f"update deezer.albums set checked_at = checked_at - interval '1 day 1 second' where album_id = '{A}'",
+            f"update spotify.releases set fetched_at = fetched_at - interval '3 days' where album_id = '{A}'",
+        ],
+        [(A, NOW - timedelta(days=2, seconds=1))],
+    ),
+    Fault(
+        "albums_are_fresh",
+        [
+            f"delete from deezer.albums where album_id = '{A}'",
+            f"update spotify.releases set fetched_at = fetched_at - interval '3 days' where album_id = '{A}'",
+        ],
+        [(A, None)],
+    ),
+    Fault(
+        "track_ranks_are_not_of_the_future",
+        ["update deezer.track_ranks set measured_on = measured_on + 1"],
+        [(A, T1, TODAY + timedelta(days=1))],
+    ),
+    Fault(
+        "feature_attempts_are_made_in_time",
+        [
+            "update ops.feature_attempts set first_asked_at = first_asked_at - interval '1 day 1 second',"
+            " last_asked_at = last_asked_at - interval '1 day 1 second'"
+        ],
+        [(T2, 1, NOW - timedelta(days=3, seconds=1))],
+    ),
+    Fault(
         "track_catalog_holds_every_track",
         [f"delete from marts.track_catalog where track_id = '{T1}'"],
         [(A, T1), (B, T1)],
@@ -274,7 +324,10 @@ FAULTS = [
     ),
     Fault(
         "weekly_popular_releases_ranks_are_whole",
-        ["update marts.weekly_popular_releases set rank = rank + 1 where rank is not null"],
+        [
+            "update marts.weekly_popular_releases set rank = rank + 1"
+            " where rank is not null and measure = 'spotify_popularity'"
+        ],
         [(date(2026, 3, 2), "spotify_popularity")],
     ),
     Fault(
@@ -317,6 +370,25 @@ def test_a_market_taken_out_of_the_settings_may_grow_old(warehouse: Engine) -> N
     """It warned for ever; and a market that was never seen did not warn at all."""
     later = {"now": NOW + timedelta(days=2), "markets": ["FR"]}
     assert _found(warehouse, "new_releases_are_fresh", later) == [("FR", None)]
+
+
+def test_nobody_waits_for_deezer_where_it_is_switched_off(warehouse: Engine) -> None:
+    _run(warehouse, "update deezer.albums set checked_at = checked_at - interval '9 days'")
+    _run(warehouse, "update spotify.releases set fetched_at = fetched_at - interval '9 days'")
+    assert len(_found(warehouse, "albums_are_fresh")) == 2
+    assert _found(warehouse, "albums_are_fresh", {**PARAMETERS, "deezer_is_asked": False}) == []
+
+
+def test_albums_past_their_eighth_week_are_not_missed(warehouse: Engine) -> None:
+    """Nobody asks about them any more."""
+    _run(
+        warehouse,
+        "update deezer.albums set checked_at = checked_at - interval '70 days'",
+        "update spotify.releases set fetched_at = fetched_at - interval '70 days',"
+        " release_date = release_date - 70",
+        "update spotify.new_releases set first_seen_at = first_seen_at - interval '70 days'",
+    )
+    assert _found(warehouse, "albums_are_fresh") == []
 
 
 def test_albums_loaded_since_the_catalog_was_built_are_not_missed(warehouse: Engine) -> None:

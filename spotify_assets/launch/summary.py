@@ -8,6 +8,12 @@ from sqlalchemy import Engine, text
 
 from spotify_assets.launch.first_pass import Outcome
 
+# What the mean of a measure is called, and how many digits of it mean something.
+_SCALES = {
+    "spotify_popularity": ("mean track popularity, 0-100", 1),
+    "deezer_rank": ("mean Deezer rank, 0-1,000,000; no popularity from Spotify", 0),
+}
+
 
 def summary(engine: Engine, outcome: Outcome) -> list[str]:
     """The lines to print."""
@@ -37,11 +43,18 @@ def _loaded(counts: Mapping[str, Any]) -> Iterator[str]:
     tracks = counts["tracks"]
     yield f"Albums      {counts['albums']:>9,}"
     yield f"Tracks      {tracks:>9,}   of {counts['artists']:,} artists"
-    features, absent, popularity = counts["with_features"], counts["absent"], counts["with_popularity"]
-    yield f"Features    {features:>9,}   {_share(features, tracks)} of tracks; {absent:,} are recorded as absent"
-    yield f"Popularity  {popularity:>9,}   {_share(popularity, tracks)} of tracks"
+    features = counts["with_features"]
+    yield f"Features    {features:>9,}   {_share(features, tracks)} of tracks; {_missing(counts)}"
+    yield f"Popularity  {counts['with_popularity']:>9,}   {_share(counts['with_popularity'], tracks)} of tracks"
+    yield f"Deezer rank {counts['with_deezer_rank']:>9,}   {_share(counts['with_deezer_rank'], tracks)} of tracks"
     if counts["set_aside"]:
         yield f"Set aside   {counts['set_aside']:>9,}   items, with reasons in ops.set_aside"
+
+
+def _missing(counts: Mapping[str, Any]) -> str:
+    unanswered = counts["unanswered"]
+    absent = f"{counts['absent'] - unanswered:,} are recorded as absent"
+    return f"{absent}, and nobody could be asked about {unanswered:,}" if unanswered else absent
 
 
 def _share(part: int, whole: int) -> str:
@@ -58,10 +71,11 @@ def _top_five(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if not rows:
         yield "No ranking yet: no track of a new release has a measured popularity."
         return
-    yield f"Most popular new releases, week of {rows[0]['week_start']:%d %B %Y} (mean track popularity, 0-100):"
+    scale, digits = _SCALES[rows[0]["measure"]]
+    yield f"Most popular new releases, week of {rows[0]['week_start']:%d %B %Y} ({scale}):"
     for row in rows:
         measured = f"{row['tracks_measured']} of {row['tracks']} tracks"
-        yield f"  {row['rank']}. {row['name']} by {row['artists']}: {row['value_mean']:.1f} ({measured})"
+        yield f"  {row['rank']}. {row['name']} by {row['artists']}: {row['value_mean']:,.{digits}f} ({measured})"
 
 
 def _result(outcome: Outcome) -> Iterator[str]:

@@ -1,6 +1,19 @@
--- The five most popular new releases of the latest week that has a measurement.
+-- The five most popular new releases of the latest week that has a measurement: by Spotify's popularity, or where there
+-- is none of it in any week, by Deezer's rank.
+with latest as (
+    select
+        measured.measure,
+        max(measured.week_start) as week_start
+    from marts.weekly_popular_releases as measured
+    where measured.rank is not null
+    group by measured.measure
+    order by measured.measure desc
+    limit 1
+)
+
 select
     ranked.week_start,
+    ranked.measure,
     ranked.rank,
     ranked.name,
     array_to_string(ranked.artist_names, ', ') as artists,
@@ -8,11 +21,7 @@ select
     ranked.tracks_measured,
     ranked.tracks
 from marts.weekly_popular_releases as ranked
-where
-    ranked.measure = 'spotify_popularity'
-    and ranked.rank <= 5
-    and ranked.week_start = (
-        select max(measured.week_start) from marts.weekly_popular_releases as measured
-        where measured.measure = 'spotify_popularity' and measured.rank is not null
-    )
+inner join latest
+    on ranked.measure = latest.measure and ranked.week_start = latest.week_start
+where ranked.rank <= 5
 order by ranked.rank

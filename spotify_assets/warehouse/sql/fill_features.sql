@@ -1,9 +1,9 @@
 -- Writes what was learned of tracks that had no audio features. :rows is a JSON array of features, :checked_at the time
 -- at which they were asked for. Gives the albums whose rows changed from absent to measured.
 with learned as (
-    select *
+    select answers.*
     from
-        jsonb_to_recordset(cast(:rows as jsonb)) as learned (
+        jsonb_to_recordset(cast(:rows as jsonb)) as answers (
             track_id text,
             status text,
             source text,

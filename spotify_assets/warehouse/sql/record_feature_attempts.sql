@@ -8,9 +8,9 @@ select
     case when tried.outcome <> 'unanswered' then cast(:asked_at as timestamptz) end as first_asked_at,
     case when tried.outcome <> 'unanswered' then cast(:asked_at as timestamptz) end as last_asked_at
 from jsonb_to_recordset(cast(:rows as jsonb)) as tried (track_id text, outcome text)
-left join ops.feature_attempts as before
-    on tried.track_id = before.track_id
-where tried.outcome <> 'measured' or before.track_id is not null
+left join ops.feature_attempts as earlier
+    on tried.track_id = earlier.track_id
+where tried.outcome <> 'measured' or earlier.track_id is not null
 order by tried.track_id
 on conflict (track_id) do update
     set
