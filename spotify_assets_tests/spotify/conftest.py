@@ -9,6 +9,7 @@ import pytest
 
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
+from spotify_assets.spotify.reccobeats import ReccoBeats
 from spotify_assets.spotify.wire import Wire
 from spotify_assets_tests.spotify.fake_api import FakeApi
 
@@ -16,6 +17,7 @@ SECRET = "a-client-secret"
 NOW = 1_795_000_000.0
 
 MakeClient = Callable[..., SpotifyClient]
+MakeWire = Callable[..., Wire]
 _OF_WIRE = ("time", "sleep", "random", "threads", "max_retry_after", "budget")
 
 
@@ -49,24 +51,37 @@ def fake_time() -> FakeTime:
 
 
 @pytest.fixture
-def make_client(api: FakeApi, fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeClient]:
+def make_wire(fake_time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeWire]:
     # The fake is on this machine, whatever proxy the environment names.
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with ExitStack() as stack:
 
-        def make(**changes: object) -> SpotifyClient:
-            """A client with the options of `Wire` and of `SpotifyClient` that a test changes."""
-            of_wire: dict[str, Any] = {
+        def make(**changes: object) -> Wire:
+            """A wire with the options of `Wire` that a test changes."""
+            options: dict[str, Any] = {
                 "time": fake_time.time,
                 "sleep": fake_time.sleep,
                 "random": lambda: 0.5,
+                **changes,
             }
-            of_wire |= {name: changes.pop(name) for name in _OF_WIRE if name in changes}
-            options: dict[str, Any] = {"api_url": api.api_url, "accounts_url": api.url, **changes}
-            client = SpotifyClient(Credentials("a-client-id", SECRET), Wire(**of_wire), **options)
-            return stack.enter_context(client)
+            wire = Wire(**options)
+            stack.callback(wire.close)
+            return wire
 
         yield make
+
+
+@pytest.fixture
+def make_client(api: FakeApi, make_wire: MakeWire) -> MakeClient:
+    def make(*, asks_reccobeats: bool = False, **changes: object) -> SpotifyClient:
+        """A client with the options of `Wire` and of `SpotifyClient` that a test changes."""
+        wire = make_wire(**{name: changes.pop(name) for name in _OF_WIRE if name in changes})
+        options: dict[str, Any] = {"api_url": api.api_url, "accounts_url": api.url, **changes}
+        if asks_reccobeats:
+            options["reccobeats"] = ReccoBeats(wire, api.reccobeats_url)
+        return SpotifyClient(Credentials("a-client-id", SECRET), wire, **options)
+
+    return make
 
 
 @pytest.fixture

@@ -77,6 +77,14 @@ class FakeApi:
     def api_url(self) -> str:
         return f"{self.url}v1/"
 
+    @property
+    def reccobeats_url(self) -> str:
+        return f"{self.url}reccobeats/v1/"
+
+    @property
+    def deezer_url(self) -> str:
+        return f"{self.url}deezer/"
+
     def on(self, path: str, *answers: Answer | Reply) -> None:
         """Give these answers to that path, one after the other; the last one for ever."""
         rest = list(answers)

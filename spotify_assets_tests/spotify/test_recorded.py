@@ -1,10 +1,6 @@
-"""Recorded answers of the real API through the same code. They are no part of the project: see `RECORDED`."""
+"""Recorded answers of the real API through the same code. They are no part of the project: see `recorded`."""
 
-import json
-import os
-from collections.abc import Iterable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -28,31 +24,9 @@ from spotify_assets.spotify.errors import (
 )
 from spotify_assets.spotify.records import Batch, Rows
 from spotify_assets_tests.spotify.fake_api import Answer, FakeApi, Seen
+from spotify_assets_tests.spotify.recorded import body, ids_of, needs_recordings, raw, recorded
 
-# Spotify's data must not be redistributed; a checkout that has recordings beside it is tested with them.
-RECORDED = Path(
-    os.environ.get("SPOTIFY_RECORDED_ANSWERS")
-    or Path(__file__).resolve().parents[3] / "shared" / "realdata" / "fixtures"
-)
-pytestmark = pytest.mark.skipif(
-    not RECORDED.is_dir(), reason="no recorded answers here; SPOTIFY_RECORDED_ANSWERS names their folder"
-)
-
-
-def recorded(*patterns: str) -> list[Any]:
-    """One parameter for each body; one that is skipped where there are none."""
-    names = sorted({path.name for pattern in patterns for path in RECORDED.glob(pattern)})
-    return [pytest.param(name, id=name.removesuffix(".json")) for name in names] or [
-        pytest.param("", id="none")
-    ]
-
-
-def body(name: str) -> Any:
-    return json.loads((RECORDED / name).read_text(encoding="utf-8"))
-
-
-def ids_of(values: Iterable[Any]) -> list[str]:
-    return [f"unknown{n}" if value is None else str(value["id"]) for n, value in enumerate(values)]
+pytestmark = needs_recordings
 
 
 def release_batch(values: list[Any]) -> Batch:
@@ -155,7 +129,7 @@ def test_a_recorded_error_is_a_typed_error(name: str) -> None:
     status = name.split("_")[1]
     response = requests.Response()
     response.status_code = int(status)
-    response._content = (RECORDED / name).read_bytes()
+    response._content = raw(name)
     with pytest.raises(_BY_STATUS[status]):
         read_answer(Question("albums"), response, 0.0)
 
@@ -163,7 +137,7 @@ def test_a_recorded_error_is_a_typed_error(name: str) -> None:
 def test_the_recorded_403_of_audio_features_is_a_closed_endpoint() -> None:
     response = requests.Response()
     response.status_code = 403
-    response._content = (RECORDED / "error_403_audio-features_deprecated__issue.json").read_bytes()
+    response._content = raw("error_403_audio-features_deprecated__issue.json")
     with pytest.raises(ForbiddenError):
         read_answer(Question("audio-features"), response, 0.0)
 
