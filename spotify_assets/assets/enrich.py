@@ -175,6 +175,7 @@ def track_details(
     ):
         left = tracks.filter(pl.col("track_id").is_in(_left(tracks, before)))
         batches = _fetch_details(spotify, warehouse, left, album_ids, answered)
+        withheld = _withheld(spotify, report, left)
     fetched_at = clock.now()
     set_aside = [item for batch in batches for item in batch.set_aside]
     with warehouse.engine.begin() as connection:
@@ -184,7 +185,6 @@ def track_details(
         "track_id", keep="first", maintain_order=True
     )
     rows = tracks.join(details, on="track_id", how="inner", maintain_order="left")
-    withheld = _withheld(spotify, report, rows)
     measured = rows.height - rows["popularity"].null_count()
     return dg.Output(
         stamped(rows, "fetched_at", fetched_at),
@@ -220,13 +220,13 @@ def _fetch_details(
         ]
 
 
-def _withheld(spotify: Spotify, report: CallReport, rows: pl.DataFrame) -> dict[str, str]:
-    """What to say where the key gets no popularity; the calls that would have shown it are counted as skipped."""
+def _withheld(spotify: Spotify, report: CallReport, tracks: pl.DataFrame) -> dict[str, str]:
+    """What to say where the key gets no popularity; the calls that would have shown that are counted as skipped."""
     access = spotify.client().access
     if access.allows(TRACKS_AT_SPOTIFY):
         return {}
     if not spotify.client().asks_single_tracks:
-        report.skip(TRACK_AT_SPOTIFY, rows.height)
+        report.skip(TRACK_AT_SPOTIFY, tracks.height)
     return {"popularity": f"not measured: Spotify gives none to this key ({access} access)"}
 
 

@@ -14,6 +14,7 @@ from spotify_assets.automation import load_albums, poll_new_releases
 from spotify_assets.definitions import defs
 from spotify_assets.launch.first_pass import FirstPass, Outcome
 from spotify_assets.sandbox.server import SandboxServer
+from spotify_assets.settings import Settings
 from spotify_assets.warehouse.database import create_engine
 
 REPOSITORY = Path(__file__).parents[2]
@@ -59,6 +60,17 @@ class Graph:
         assert isinstance(count, int)
         return count
 
+    def answered_albums(self) -> list[str]:
+        """The albums that were asked for and answered, each as often as it was; samples of probes left out."""
+        asked = [
+            key
+            for call in self.sandbox.requests
+            if call.endpoint in ("albums", "albums/{id}") and call.status == 200
+            for key in call.asked.split(",")
+        ]
+        registered = set(self.instance.get_dynamic_partitions("album_id"))
+        return [key for key in asked if key in registered]
+
     def table(self, name: str, order_by: str) -> pl.DataFrame:
         """A whole table."""
         with self.engine.connect() as connection:
@@ -87,8 +99,8 @@ def start_graph(
 ) -> Iterator[StartGraph]:
     """Starts a graph whose sandbox has the options given."""
     monkeypatch.chdir(tmp_path)
-    for name in ("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_ACCESS", "SPOTIFY_MARKETS"):
-        monkeypatch.delenv(name, raising=False)
+    for setting in Settings.model_fields.values():
+        monkeypatch.delenv(str(setting.validation_alias), raising=False)
     monkeypatch.setenv("SPOTIFY_SANDBOX", "1")
     monkeypatch.setenv("DATABASE_URL", empty_database_url.render_as_string(hide_password=False))
     monkeypatch.setenv("SPOTIFY_ASSETS_HOME", str(tmp_path / "home"))

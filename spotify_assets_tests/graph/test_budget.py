@@ -1,0 +1,206 @@
+"""Rate limits are waited for, quotas end the step with the time to resume; nothing is lost or asked for twice."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from spotify_assets.automation import load_albums, load_missing_albums, poll_schedule
+from spotify_assets.client_state import WarehouseBudget, state_engine
+from spotify_assets.definitions import defs
+from spotify_assets.load_planning import loaded_albums
+from spotify_assets.sandbox.server import SandboxServer
+from spotify_assets.spotify.access import Access
+from spotify_assets.spotify.client import SpotifyClient
+from spotify_assets.spotify.credentials import Credentials
+from spotify_assets.spotify.endpoints import SPOTIFY
+from spotify_assets.spotify.pacing import Pacing
+from spotify_assets.spotify.wire import Wire
+from spotify_assets_tests.graph.conftest import Graph, StartGraph, failure_text
+
+# Some 400 albums of the last two weeks: 40 pages of search, two runs of 200 albums.
+DEVELOPMENT: dict[str, Any] = {"access": "development", "albums": 1600, "tracks_per_album": 2}
+AT_CALL_300 = "quota=52531:after=300"
+
+
+def failed_step(result: dg.ExecuteInProcessResult) -> dg.DagsterEvent:
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    return failure
+
+
+def ask_sensor(graph: Graph) -> dg.SensorResult:
+    with dg.build_sensor_context(instance=graph.instance, resources=defs.resources) as context:
+        result = load_missing_albums(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def ask_schedule(graph: Graph, at: datetime) -> dg.RunRequest | dg.SkipReason:
+    with dg.build_schedule_context(
+        instance=graph.instance, resources=defs.resources, scheduled_execution_time=at
+    ) as context:
+        answer = poll_schedule(context)
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+def let_the_quota_be_renewed(graph: Graph) -> None:
+    """The time that Spotify named has come."""
+    graph.sandbox.set_faults()
+    with graph.engine.begin() as connection:
+        connection.exec_driver_sql("update ops.call_closures set closed_until = now() - interval '1 second'")
+
+
+def web_api_calls(graph: Graph) -> int:
+    neighbours = ("deezer/", "reccobeats/", "token")
+    return sum(count for name, count in graph.sandbox.calls().items() if not name.startswith(neighbours))
+
+
+def test_a_quota_in_the_middle_of_a_run_keeps_what_was_loaded_and_the_rest_is_completed_later(
+    start_graph: StartGraph,
+) -> None:
+    """QUOTA_EXCEEDED at call 300 cost the albums of the whole run, and as many calls again on the next day."""
+    graph = start_graph(**DEVELOPMENT, faults=[AT_CALL_300])
+    before = datetime.now(UTC)
+    first = graph.load_everything()
+    assert not first.succeeded
+
+    # What was answered is loaded, and recorded as materialized.
+    answered = set(graph.answered_albums())
+    assert 200 < len(answered) < 300
+    assert {key for (key,) in graph.rows("select album_id from spotify.releases")} == answered
+    assert graph.instance.get_materialized_partitions(dg.AssetKey(["spotify", "tracks"])) == answered
+    # The message names the time.
+    resume_at = f"{before + timedelta(seconds=52_531):%Y-%m-%d %H:%M}"
+    assert any(resume_at[:-1] in failure and "quota is used up" in failure for failure in first.failures)
+
+    # Nothing of the Web API is asked before it, neither by a person nor by automation.
+    calls = web_api_calls(graph)
+    second = graph.load_everything()
+    assert not second.succeeded
+    # The first poll since: search has a quota of its own, and its first answer says that it is used up as well.
+    assert web_api_calls(graph) == calls + 1
+    third = graph.load_everything()
+    assert not third.succeeded
+    assert web_api_calls(graph) == calls + 1
+    assert "asked to wait until" in str(ask_sensor(graph).skip_reason)
+    assert isinstance(ask_schedule(graph, datetime.now(UTC)), dg.SkipReason)
+    # What the kept albums lack comes from others, and need not wait.
+    assert loaded_albums(graph.instance) == answered
+
+    let_the_quota_be_renewed(graph)
+    assert isinstance(ask_schedule(graph, datetime.now(UTC)), dg.RunRequest)
+    assert graph.load_everything().succeeded
+    registered = set(graph.instance.get_dynamic_partitions("album_id"))
+    assert {key for (key,) in graph.rows("select album_id from spotify.releases")} == registered
+    assert Counter(graph.answered_albums()) == Counter(dict.fromkeys(registered, 1))
+
+
+def test_a_quota_ends_the_step_at_once_and_is_not_retried(start_graph: StartGraph) -> None:
+    graph = start_graph(**DEVELOPMENT, faults=[AT_CALL_300])
+    keys = graph.poll()
+    graph.load_range(keys[0], keys[199])
+    result = graph.load_range(keys[200], keys[-1])
+    assert not result.success
+    assert sum(event.is_step_up_for_retry for event in result.all_events) == 0
+    assert "the application's quota is used up; call again after" in failure_text(result)
+    assert failed_step(result).step_key == "releases_and_tracks"
+    [(waited,)] = graph.rows(
+        "select sum(seconds_waited) from ops.api_calls where run_id = :run", {"run": result.run_id}
+    )
+    assert waited == 0
+
+
+def test_a_run_launched_by_hand_before_the_time_asks_nothing(start_graph: StartGraph) -> None:
+    graph = start_graph(access="development", albums=60, faults=["quota=52531:on=albums/{id}"])
+    keys = graph.poll()
+    graph.load_range(keys[0], keys[-1])
+    calls = graph.sandbox.calls()["albums/{id}"]
+    assert calls <= 4  # those that were under way together
+    result = graph.load_range(keys[0], keys[0])
+    assert "the application's quota is used up; call again after" in failure_text(result)
+    assert graph.sandbox.calls()["albums/{id}"] == calls
+
+
+def test_the_quota_of_one_group_of_endpoints_leaves_the_others_open(start_graph: StartGraph) -> None:
+    """Albums of artists were seen locked for a day while album, search and track went on."""
+    graph = start_graph(access="development", albums=60, faults=["quota=52531:on=albums/{id}"])
+    keys = graph.poll()
+    graph.load_range(keys[0], keys[-1])
+    assert graph.rows("select endpoint_group, cause from ops.call_closures") == [("albums", "quota")]
+    searches = graph.sandbox.calls()["search"]
+    graph.poll()
+    assert graph.sandbox.calls()["search"] == 2 * searches
+
+
+def test_after_a_quota_the_sensor_asks_for_what_the_kept_albums_lack_and_nothing_else(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole load again would ask Spotify for albums that it has given."""
+    graph = start_graph(**DEVELOPMENT, faults=[AT_CALL_300])
+    keys = graph.poll()
+    graph.load_range(keys[0], keys[199])
+    graph.load_range(keys[200], keys[-1])
+    kept = [key for key in keys[200:] if key in set(graph.answered_albums())]
+    assert kept
+    assert ask_sensor(graph).run_requests == []
+    monkeypatch.setattr("spotify_assets.load_planning.RETRY_FAILED_AFTER", timedelta(0))
+    requests = ask_sensor(graph).run_requests or []
+    assert requests
+    for request in requests:
+        assert request.asset_selection is not None
+        assert dg.AssetKey(["spotify", "releases"]) not in request.asset_selection
+        assert dg.AssetKey(["spotify", "audio_features"]) in request.asset_selection
+    calls = web_api_calls(graph)
+    for request in requests:
+        job = defs.resolve_job_def(load_albums.name)
+        run = job.execute_in_process(
+            instance=graph.instance, tags=request.tags, asset_selection=request.asset_selection
+        )
+        assert run.success
+    assert web_api_calls(graph) == calls
+    assert loaded_albums(graph.instance) == set(keys[:200]) | set(kept)
+
+
+def test_an_outage_in_the_middle_keeps_what_was_loaded_and_the_retry_asks_for_the_rest_alone(
+    start_graph: StartGraph,
+) -> None:
+    """A retry of the step asked for all albums of the run again."""
+    graph = start_graph(access="development", albums=60, faults=["dropped:on=albums/{id}:after=10:times=30"])
+    keys = graph.poll()
+    result = graph.load_range(keys[0], keys[-1])
+    assert result.success
+    assert Counter(graph.answered_albums()) == Counter(dict.fromkeys(keys, 1))
+    assert graph.count("spotify.releases") == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("most", "share"),
+    [
+        pytest.param(100, 0.01, id="a limit that is set"),
+        pytest.param(None, 0.05, id="a limit that is not known"),
+    ],
+)
+def test_a_thousand_albums_meet_hardly_any_429(graph: Graph, most: int | None, share: float) -> None:
+    """The limit of 100 calls in 30 s, with time running ten times as fast; shared through the warehouse."""
+    pacing = Pacing(most=most, window=3.0)
+    state = state_engine(graph.engine.url)
+    with SandboxServer(
+        albums=1000, tracks_per_album=1, access="development", rate_limit=100, rate_window=3.0
+    ) as sandbox:
+        wire = Wire(budget=WarehouseBudget(state, "a-key", {SPOTIFY: pacing}))
+        with SpotifyClient(
+            Credentials("id", "secret"),
+            wire,
+            api_url=sandbox.api_url,
+            accounts_url=sandbox.accounts_url,
+            access=Access("development"),
+        ) as client:
+            listing = sandbox.catalogue.new_releases(datetime.now(UTC))
+            ids = [album.album_id for album in listing.page(0, 1000)]
+            assert client.albums(ids, "US").releases.height == 1000
+        report = sandbox.report()
+    assert report["rate_limited"] <= share * 1000, report
+    state.dispose()
