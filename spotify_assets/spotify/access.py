@@ -85,7 +85,8 @@ class Access:
             if self._is_auto and is_contradiction:
                 self._known = {key: False for key, was_open in self._known.items() if not was_open}
             self._known[endpoint] = is_open
-            self._is_in_doubt = self._is_auto and not is_open
+            # A good answer to another thread does not end the doubt.
+            self._is_in_doubt |= self._is_auto and not is_open
         self._memory.remember(endpoint, is_open=is_open)
 
     def resolve_doubt(self, ask: Callable[[str], None]) -> None:

@@ -96,6 +96,10 @@ class FakeApi:
 
         self._replies[path] = reply
 
+    def reply_of(self, path: str) -> Reply:
+        """What a path answers so far, to answer it again among others."""
+        return self._replies[path]
+
     def seen(self, path: str) -> list[Seen]:
         """The requests to a path, in order."""
         return [request for request in self.requests if request.path == path]

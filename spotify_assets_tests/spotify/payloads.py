@@ -94,3 +94,24 @@ def artist(artist_id: str = "artist1", **changes: object) -> Payload:
         "type": "artist",
         **changes,
     }
+
+
+def reccobeats_features(track_id: str = "track1", **changes: object) -> Payload:
+    """A row of ReccoBeats: its own id, and Spotify's at the end of `href`; no time_signature and no duration."""
+    return {
+        "id": f"uuid-of-{track_id}",
+        "href": f"https://open.spotify.com/track/{track_id}",
+        "isrc": "USRC12600001",
+        "acousticness": 0.01,
+        "danceability": 0.7,
+        "energy": 0.5,
+        "instrumentalness": 0.0,
+        "key": 4,
+        "liveness": 0.12,
+        "loudness": -7.25,
+        "mode": 1,
+        "speechiness": 0.05,
+        "tempo": 119.97,
+        "valence": 0.9,
+        **changes,
+    }
