@@ -183,12 +183,12 @@ def test_an_outage_in_the_middle_keeps_what_was_loaded_and_the_retry_asks_for_th
         pytest.param(None, 0.05, id="a limit that is not known"),
     ],
 )
-def test_a_thousand_albums_meet_hardly_any_429(graph: Graph, most: int | None, share: float) -> None:
+def test_many_albums_under_a_limit_meet_hardly_any_429(graph: Graph, most: int | None, share: float) -> None:
     """The limit of 100 calls in 30 s, with time running ten times as fast; shared through the warehouse."""
     pacing = Pacing(most=most, window=3.0)
     state = state_engine(graph.engine.url)
     with SandboxServer(
-        albums=1000, tracks_per_album=1, access="development", rate_limit=100, rate_window=3.0
+        albums=500, tracks_per_album=1, access="development", rate_limit=100, rate_window=3.0
     ) as sandbox:
         wire = Wire(budget=WarehouseBudget(state, "a-key", {SPOTIFY: pacing}))
         with SpotifyClient(
@@ -199,8 +199,8 @@ def test_a_thousand_albums_meet_hardly_any_429(graph: Graph, most: int | None, s
             access=Access("development"),
         ) as client:
             listing = sandbox.catalogue.new_releases(datetime.now(UTC))
-            ids = [album.album_id for album in listing.page(0, 1000)]
-            assert client.albums(ids, "US").releases.height == 1000
+            ids = [album.album_id for album in listing.page(0, 500)]
+            assert client.albums(ids, "US").releases.height == 500
         report = sandbox.report()
-    assert report["rate_limited"] <= share * 1000, report
+    assert report["rate_limited"] <= share * report["total"], report
     state.dispose()

@@ -103,7 +103,7 @@ def test_a_rate_limited_pass_stops_at_its_first_run_and_says_so(
     assert not outcome.succeeded
     assert outcome.albums_loaded == 0
     assert graph.sandbox.calls()["albums"] == 1
-    assert any("Leaving out 2 of 3 runs" in line for line in graph.said)
+    assert any("Left out 2 of 3 runs" in line for line in graph.said)
     assert any("12 registered albums are not loaded" in failure for failure in outcome.failures)
     [record] = graph.instance.get_run_records(dg.RunsFilter(job_name=load_albums.name))
     assert record.dagster_run.tags[CAUSE_TAG] == Cause.RATE_LIMIT
