@@ -266,10 +266,12 @@ class Halving(Generic[_T]):
     Attributes:
         ask: makes one call.
         answering: ids that were answered before; filled by whoever makes the calls.
+        witness: another id that may be asked for where none was answered before.
     """
 
     ask: Callable[[Sequence[str]], _T]
     answering: Answering
+    witness: str | None = None
 
     def run(self, ids: Sequence[str]) -> list[_T | TransientError]:
         """Ask for a batch.
@@ -306,14 +308,19 @@ class Halving(Generic[_T]):
         return [settled for half, found in pairs for settled in self._settle(half, found)]
 
     def _rule_out_outage(self, error: TransientError) -> None:
-        """Raise the error unless its endpoint answers now what it has answered before."""
+        """Raise the error unless its endpoint answers now: what it has answered before, or else the witness."""
         known = self.answering.known(error.endpoint)
+        if known is None and self.witness not in error.ids:
+            known = self.witness
         if known is None:
             raise error
         try:
             self.ask([known])
         except TransientError as still_out:
             raise error from still_out
+        if self.answering.known(error.endpoint) is None:
+            # The witness was answered without that endpoint.
+            raise error
 
 
 def _is_about_ids(error: TransientError) -> bool:

@@ -450,12 +450,13 @@ class SpotifyClient:
         self, gathered: Gathered[_T], size: int, ask: _Ask[_T], most: int | None = None
     ) -> None:
         """Ask for the ids that are left, in batches, at most `most` of them."""
+        left = gathered.left
 
         def call(batch: Sequence[str], stop: threading.Event) -> list[Part[_T] | TransientError]:
             calls = self._calls(stop)
-            return Halving(lambda some: Part(some, ask(some, calls)), self._answering).run(batch)
+            return Halving(lambda some: Part(some, ask(some, calls)), self._answering, left[-1]).run(batch)
 
-        run_batches(chunks(gathered.left, size)[:most], call, self._wire.threads, gathered.take)
+        run_batches(chunks(left, size)[:most], call, self._wire.threads, gathered.take)
         if gathered.given_up and not gathered.parts and not gathered.left:
             raise gathered.given_up[0]
 

@@ -141,6 +141,18 @@ def test_two_steady_faults_in_different_halves_are_found_once_the_endpoint_has_a
     ]
 
 
+@ENDPOINTS
+def test_two_steady_faults_in_different_halves_of_the_first_batch_are_found_by_the_last_id(
+    api: FakeApi, make_client: MakeClient, path: str
+) -> None:
+    """Nothing was answered before, and neither half: an id of another batch shows that it is no outage."""
+    poison = [IDS[1], IDS[99]]
+    ids = [*IDS, "last"]
+    api.on(path, poisoned(path, poison))
+    loaded, _ = CALLS[path][1](make_client(threads=1), ids)
+    assert loaded == [key for key in ids if key not in poison]
+
+
 def test_two_steady_faults_in_one_half_are_found_by_a_client_that_is_new(
     api: FakeApi, client: SpotifyClient
 ) -> None:
