@@ -2,13 +2,17 @@
 
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
+from spotify_assets.client_state import WarehouseAccessMemory, closures
+from spotify_assets.resources import credentials_of
 from spotify_assets.settings import Settings, SettingsError, load_settings
+from spotify_assets.spotify.access import title
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
 from spotify_assets.spotify.errors import ApiError
@@ -16,6 +20,7 @@ from spotify_assets.spotify.wire import Wire
 from spotify_assets.warehouse.database import (
     DatabaseUrlError,
     MigrationError,
+    create_engine,
     migration_status,
     unreachable,
     warehouse_url,
@@ -45,7 +50,8 @@ def diagnose(folder: Path) -> list[Finding]:
     except SettingsError as error:
         return [*findings, Finding(False, "Environment", str(error))]
     findings.append(Finding(True, "Environment", "every variable can be used"))
-    return [*findings, *_spotify(settings), _database(settings), _port()]
+    database = _database(settings)
+    return [*findings, *_spotify(settings), database, *(_key(settings) if database.good else ()), _port()]
 
 
 def _python() -> Finding:
@@ -92,6 +98,32 @@ def _database(settings: Settings) -> Finding:
     if state.pending:
         return Finding(False, "Database", f"{place} is behind: run `spotify-assets database migrate`")
     return Finding(True, "Database", f"{place} is reachable and up to date (revision {state.head})")
+
+
+def _key(settings: Settings) -> Iterator[Finding]:
+    """What was learned of the key, and what it must not ask for now."""
+    if not settings.has_credentials and not settings.uses_sandbox:
+        return
+    fingerprint, now = credentials_of(settings).fingerprint, datetime.now(UTC)
+    engine = create_engine(warehouse_url(settings.database, settings.home))
+    try:
+        known = WarehouseAccessMemory(engine, fingerprint, lambda: now).recall()
+        with engine.connect() as connection:
+            closed = closures(connection, fingerprint, now)
+    finally:
+        engine.dispose()
+    yield Finding(True, "Key", _access(settings, known))
+    for closure in closed.values():
+        yield Finding(True, "Budget", f"{closure.group}: {closure}")
+
+
+def _access(settings: Settings, known: Mapping[str, bool]) -> str:
+    if settings.access != "auto":
+        return f"{settings.access} access, as SPOTIFY_ACCESS says"
+    if not known:
+        return "what it may do is not known yet; `spotify-assets probe` asks"
+    closed = {endpoint for endpoint, is_open in known.items() if not is_open}
+    return f"{title(closed)} access, as last answered"
 
 
 def _port() -> Finding:

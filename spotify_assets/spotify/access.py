@@ -6,7 +6,7 @@ every answer that says otherwise.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal, Protocol
 
 from spotify_assets.spotify.endpoints import AUDIO_FEATURES, CLOSABLE
@@ -139,9 +139,9 @@ class Access:
                 self._memory.remember(endpoint, is_open=is_open)
 
 
-def title(closed: Iterable[str]) -> str:
+def title(closed: Collection[str]) -> str:
     """The kind of access in words."""
-    missing = [endpoint for endpoint in CLOSABLE if endpoint in set(closed)]
+    missing = [endpoint for endpoint in CLOSABLE if endpoint in closed]
     if not missing:
         return "extended"
     if missing == [AUDIO_FEATURES]:

@@ -22,7 +22,7 @@ def test_once_with_nothing_set_loads_the_sandbox_and_says_so(clone: Clone) -> No
     second = clone.run("spotify-assets", "once")
     assert second.returncode == 0, second.stdout
     assert "Loading" not in second.stdout
-    assert re.search(r"API calls\s+4 +browse/new-releases 4\n", second.stdout)
+    assert re.search(r"API calls\s+5 +browse/new-releases 4, token 1\n", second.stdout)
 
 
 def test_plain_dagster_commands_work_in_a_shell_with_nothing_set(sandboxed_clone: Clone) -> None:
