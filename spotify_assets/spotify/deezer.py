@@ -14,7 +14,7 @@ import polars as pl
 import requests
 
 from spotify_assets.spotify.answers import Question, limit_error, read_answer
-from spotify_assets.spotify.batches import Gathered, Part, run_batches
+from spotify_assets.spotify.batches import MOST_PAGES, Gathered, Part, run_batches
 from spotify_assets.spotify.deezer_matching import DeezerTrack, Match, SpotifyTrack, matches
 from spotify_assets.spotify.endpoints import DEEZER_ALBUM, DEEZER_ALBUM_BY_UPC, DEEZER_TRACKS
 from spotify_assets.spotify.errors import (
@@ -163,7 +163,7 @@ class Deezer:
     def _find(self, wanted: Wanted, stop: threading.Event) -> Found:
         try:
             return self._read(wanted, stop)
-        except (MalformedItemError, BadRequestError) as error:
+        except (MalformedItemError, BadRequestError, NotFoundError) as error:
             # The others may be in order.
             reason = SetAside(DEEZER_ALBUM, wanted.album_id, str(error))
             return Found(_absent(wanted), set_aside=(reason,))
@@ -211,7 +211,7 @@ class Deezer:
         path = f"album/{deezer_album_id}/tracks"
         tracks: list[DeezerTrack] = []
         seen = 0
-        while True:
+        for _ in range(MOST_PAGES):
             parameters = {"limit": _TRACKS_AT_ONCE, "index": seen}
             page = Item(self._transport.get(question, path, parameters, stop))
             items = page.objects("data")
@@ -219,6 +219,7 @@ class Deezer:
             seen += len(items)
             if not items or seen >= (page.optional_integer("total", 0, INT32_MAX) or 0):
                 return tracks
+        raise MalformedItemError(f"more than {MOST_PAGES} pages of tracks")
 
 
 def read_deezer(question: Question, response: requests.Response, now: float) -> object:

@@ -133,7 +133,7 @@ class FeatureBatch(Batch):
     """What was learned of audio features.
 
     Attributes:
-        unanswered: tracks that could not be asked for; they have no row, since nothing is known of them.
+        unanswered: tracks that could not be asked for; their rows say 'absent', though nothing is known of them.
         problem: why, in a sentence; None where all were asked for.
     """
 
