@@ -1,5 +1,6 @@
 -- Question: which new releases are the most popular each week?
--- Grain:    one row per week, measure and album that is new in that week (its first week and the 7 after).
+-- Grain:    one row per week, measure and album that is new in that week (its first week and the 7 after, see
+--           spotify.album_starts).
 -- Inputs:   every table of the schemas spotify and deezer but audio_features and track_details.
 -- Refresh:  built whole from the inputs, up to the week of as_of.
 with build as (
@@ -15,33 +16,12 @@ measures as (
     where exists (select 1 from deezer.albums)
 ),
 
-sightings as (
-    select
-        album_id,
-        cast(min(first_seen_at) at time zone 'UTC' as date) as first_seen_on
-    from spotify.new_releases
-    group by album_id
-),
-
--- greatest passes over nulls: a date of month or year precision gives way to the first sighting.
-album_starts as (
-    select
-        releases.album_id,
-        coalesce(
-            greatest(releases.release_date, sightings.first_seen_on),
-            cast(releases.fetched_at at time zone 'UTC' as date)
-        ) as new_since
-    from spotify.releases
-    left join sightings
-        on releases.album_id = sightings.album_id
-),
-
 eligible_weeks as (
     select
         album_starts.album_id,
         cast(date_trunc('week', cast(album_starts.new_since as timestamp)) as date)
         + 7 * later.weeks_later as week_start
-    from album_starts
+    from spotify.album_starts
     cross join generate_series(0, 7) as later (weeks_later)
 ),
 

@@ -302,6 +302,31 @@ def upgrade() -> None:
         existing_nullable=False,
         schema="spotify",
     )
+    op.execute(
+        """
+        create view spotify.album_starts as
+        with sightings as (
+            select album_id, cast(min(first_seen_at) at time zone 'UTC' as date) as first_seen_on
+            from spotify.new_releases
+            group by album_id
+        )
+
+        -- greatest passes over nulls: a date of month or year precision gives way to the first sighting.
+        select
+            releases.album_id,
+            sightings.first_seen_on,
+            coalesce(
+                greatest(releases.release_date, sightings.first_seen_on),
+                cast(releases.fetched_at at time zone 'UTC' as date)
+            ) as new_since
+        from spotify.releases
+        left join sightings on releases.album_id = sightings.album_id
+        """
+    )
+    op.execute(
+        "comment on view spotify.album_starts is 'Since when each album is new: the UTC day it was released or first "
+        "seen, whichever is later; where neither is known, the day it was fetched.'"
+    )
     # Tracks that were asked for before attempts were recorded.
     op.execute(
         """
@@ -316,6 +341,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
+    op.execute("drop view spotify.album_starts")
     op.alter_column(
         "track_catalog",
         "isrc",
