@@ -5,7 +5,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import event_log, whole_job
+from benchmarks import event_log, rate_limit, whole_job
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -13,7 +13,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 def main() -> None:
     """Run them one after the other; the report replaces the last one."""
     sections = []
-    for benchmark in (whole_job, event_log):
+    for benchmark in (whole_job, event_log, rate_limit):
         print(benchmark.__name__, flush=True)
         sections.append(benchmark.run())
     header = f"""# Benchmark results

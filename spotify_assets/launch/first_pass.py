@@ -215,7 +215,7 @@ class _Listener:
     def _note_failure(self, event: DagsterEvent) -> None:
         self.failed_steps.add(str(event.step_key))
         told = event.step_failure_data.user_failure_data
-        error = told or event.step_failure_data.error
+        error = told or _cause(event.step_failure_data.error)
         reason = getattr(error, "description", None) or getattr(error, "message", None) or "its log says why"
         sentence = f"{event.step_key}: {reason.strip()}"
         self._outcome.failures.append(sentence)
@@ -225,6 +225,13 @@ class _Listener:
         seconds = timestamp - self._started.get(step_key, timestamp)
         if step_key not in self._is_check:
             self._say(f"  {step_key.removeprefix('spotify__').replace('__', '/')} ({seconds:.1f} s)")
+
+
+def _cause(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+    """The error at the bottom: what Dagster wraps it in says only that a step failed."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error
 
 
 def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
