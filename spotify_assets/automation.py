@@ -33,7 +33,14 @@ MARTS_ASSETS = tuple(mart.key for mart in MARTS)
 _UNFINISHED_LOADS = 10
 
 # Built from all that is loaded, whichever run loaded it.
-SUMMARIES = (POPULARITY_SNAPSHOTS, ARTISTS, DEEZER_ALBUMS, TRACK_RANKS, *MARTS_ASSETS)
+SUMMARIES = (
+    FEATURE_ATTEMPTS,
+    POPULARITY_SNAPSHOTS,
+    ARTISTS,
+    DEEZER_ALBUMS,
+    TRACK_RANKS,
+    *MARTS_ASSETS,
+)
 _summaries = dg.AssetSelection.assets(*SUMMARIES)
 _every_check = dg.AssetSelection.all_asset_checks()
 
@@ -53,7 +60,7 @@ load_albums = dg.define_asset_job(
 
 refresh_marts = dg.define_asset_job(
     "refresh_marts",
-    selection=_summaries | dg.AssetSelection.assets(FEATURE_ATTEMPTS) | _every_check,
+    selection=_summaries | _every_check,
     description="Asks again for audio features that are due, and Deezer about the albums of the last weeks; builds anew"
     " what is built from all albums, and runs every check: a new week appears without a new album, and what a failed"
     " load left undone is made good.",

@@ -71,6 +71,7 @@ def _attempt(track_id: str, asked: datetime) -> rows.Row:
         "attempts": 1,
         "first_asked_at": asked,
         "last_asked_at": asked,
+        "last_tried_at": asked,
     }
 
 

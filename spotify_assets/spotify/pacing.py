@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 WINDOW = 30.0
 """Seconds of Spotify's rolling window (documentation/web-api/concepts/rate-limits)."""
 
+# A Retry-After is whole seconds, rounded up, and the calls are counted by whole seconds.
+_ROUNDED = 2.0
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -47,7 +50,7 @@ class Pacing:
         least: calls per window below which no 429 pushes the rate, and without which nothing is learned from one: the
             cause lies elsewhere then.
         caution: share of a limit that is used: two calls sent evenly arrive unevenly.
-        step: by how much the rate grows in a window without a 429.
+        step: share by which the rate grows in a window without a 429.
     """
 
     most: float | None = None
@@ -67,8 +70,10 @@ class Pacing:
         wait = max(pace.paused_until, pace.next_call_at) - now
         if wait > 0:
             return pace, wait
-        # A call that comes late does not put off the next one, up to half an interval.
-        earliest = max(pace.next_call_at, now - interval / 2)
+        # A call that comes late does not put off the next one, up to half of what caution leaves free in a window; the
+        # other half is for calls that take longer on their way than others.
+        late = min(interval / 2, self.window * (1 / self.caution - 1) / 2)
+        earliest = max(pace.next_call_at, now - late)
         return replace(pace, next_call_at=earliest + interval, recent=_counted(pace.recent, now)), 0.0
 
     def refused(self, pace: Pace, now: float, taken_at: float, retry_after: float) -> Pace:
@@ -89,24 +94,34 @@ class Pacing:
 
     def _lowered(self, pace: Pace, resume_at: float) -> float:
         """The rate at which the same calls, spread over the time until the next one is allowed, would have passed."""
-        passed = pace.recent_calls / max(resume_at - pace.recent[0][0], 1.0) * self.window
+        seconds = resume_at - pace.recent[0][0]
+        if abs(seconds - self.window) <= _ROUNDED:
+            seconds = self.window
+        passed = pace.recent_calls / max(seconds, 1.0) * self.window
         ceiling = math.inf if pace.rate is None else pace.rate
-        return max(self.least, self.caution * min(passed, ceiling))
+        return min(ceiling, max(self.least, self.caution * min(passed, ceiling)))
 
     def _up_to_date(self, pace: Pace, now: float) -> Pace:
         pace = replace(pace, recent=self._within_window(pace.recent, now))
-        if self.most is not None and pace.rate is None:
-            pace = replace(pace, rate=self.most * self.caution, raised_at=now)
-        if pace.rate is None or now - max(pace.slowed_at, pace.raised_at) < self.window:
+        rate = self._known_rate(pace)
+        if rate != pace.rate:
+            return replace(pace, rate=rate, raised_at=now)
+        if rate is None or now - max(pace.slowed_at, pace.raised_at) < self.window:
             return pace
         # A rate that was not made use of has not been proved.
-        if pace.recent_calls < 0.8 * pace.rate:
+        if pace.recent_calls < 0.8 * rate:
             return pace
-        return replace(pace, rate=self._raised(pace.rate), raised_at=now)
+        return replace(pace, rate=min(self._ceiling, rate * (1 + self.step)), raised_at=now)
 
-    def _raised(self, rate: float) -> float:
-        ceiling = math.inf if self.most is None else self.most * self.caution
-        return min(ceiling, rate + max(1.0, self.step * rate))
+    def _known_rate(self, pace: Pace) -> float | None:
+        """What a 429 has taught, as far as the setting allows; else the setting, whatever it was before."""
+        if pace.rate is not None and pace.slowed_at:
+            return min(pace.rate, self._ceiling)
+        return None if self.most is None else self._ceiling
+
+    @property
+    def _ceiling(self) -> float:
+        return math.inf if self.most is None else self.most * self.caution
 
     def _within_window(self, recent: tuple[tuple[int, int], ...], now: float) -> tuple[tuple[int, int], ...]:
         return tuple((second, calls) for second, calls in recent if second > now - self.window)

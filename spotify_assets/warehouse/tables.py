@@ -431,6 +431,7 @@ feature_attempts = Table(
         "first_asked_at", _Timestamp, "When a source first answered; asked again 1, 7, 30 and 90 days later."
     ),
     _optional("last_asked_at", _Timestamp, "When a source last answered."),
+    _required("last_tried_at", _Timestamp, "When one was last to be asked, whether it answered or not."),
     PrimaryKeyConstraint("track_id"),
     _one_of("outcome", ("absent", "unanswered", "measured")),
     _at_least("attempts", 0),

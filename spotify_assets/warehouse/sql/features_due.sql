@@ -1,5 +1,5 @@
--- Tracks without audio features that are to be asked for again at :now: those that nobody could be asked about, and
--- those of which a day of :days (after the first answer) has come since the latest answer.
+-- Tracks without audio features that are to be asked for again at :now: those that nobody could be asked about an hour
+-- ago or earlier, and those of which a day of :days (after the first answer) has come since the latest answer.
 select attempts.track_id
 from ops.feature_attempts as attempts
 where
@@ -8,7 +8,10 @@ where
         where features.track_id = attempts.track_id and features.status = 'absent'
     )
     and (
-        attempts.outcome = 'unanswered'
+        (
+            attempts.outcome = 'unanswered'
+            and attempts.last_tried_at <= cast(:now as timestamptz) - interval '1 hour'
+        )
         or (
             attempts.outcome = 'absent'
             and exists (

@@ -220,6 +220,12 @@ def upgrade() -> None:
         sa.Column(
             "last_asked_at", sa.DateTime(timezone=True), nullable=True, comment="When a source last answered."
         ),
+        sa.Column(
+            "last_tried_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When one was last to be asked, whether it answered or not.",
+        ),
         sa.CheckConstraint(
             "outcome in ('absent', 'unanswered', 'measured')", name=op.f("feature_attempts_outcome_check")
         ),
@@ -330,8 +336,9 @@ def upgrade() -> None:
     # Tracks that were asked for before attempts were recorded.
     op.execute(
         """
-        insert into ops.feature_attempts (track_id, outcome, attempts, first_asked_at, last_asked_at)
-        select track_id, 'absent', 1, min(checked_at), min(checked_at)
+        insert into ops.feature_attempts
+            (track_id, outcome, attempts, first_asked_at, last_asked_at, last_tried_at)
+        select track_id, 'absent', 1, min(checked_at), min(checked_at), min(checked_at)
         from spotify.audio_features
         where status = 'absent'
         group by track_id
