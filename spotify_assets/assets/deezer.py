@@ -65,7 +65,7 @@ class _Tally:
             description="What Deezer says of each album in its first eight weeks, found by UPC: label, genres, fans."
             " Asked daily. An album that Deezer does not have, or that has no UPC, has a row that says so.",
             group_name="enrich",
-            kinds={"postgres"},
+            kinds={"deezer", "postgres"},
             owners=OWNERS,
             code_version="1",
             metadata=table_metadata(tables.deezer_albums),
@@ -75,7 +75,7 @@ class _Tally:
             description="History of Deezer's rank (0-1,000,000), one row per track of an album and UTC day. Tracks are"
             " matched by ISRC, or by disc and place with the lengths within 3 s; unmatched ones have no row.",
             group_name="enrich",
-            kinds={"postgres"},
+            kinds={"deezer", "postgres"},
             owners=OWNERS,
             code_version="1",
             metadata=table_metadata(tables.deezer_track_ranks),
