@@ -77,7 +77,7 @@ class WarehouseBudget:
         """Note that a granted call was answered 429, to be repeated after that many seconds."""
         with self._lock, self._engine.connect() as connection:
             while True:
-                kept = self._kept(connection, endpoint, datetime.now(UTC))
+                kept = self._kept(connection, endpoint, datetime.fromtimestamp(granted_at, UTC))
                 pace = self._pacing(endpoint).refused(kept.pace, kept.at, granted_at, retry_after)
                 if _change(connection, kept, pace):
                     return
@@ -89,7 +89,6 @@ class WarehouseBudget:
             "endpoint_group": closure.group,
             "closed_until": closure.until,
             "cause": closure.cause,
-            "noted_at": datetime.now(UTC),
         }
         with self._engine.connect() as connection:
             connection.execute(statement("close_endpoint_group"), values)

@@ -137,8 +137,8 @@ class Spotify(dg.ConfigurableResource[Any]):
 
     @property
     def access(self) -> str:
-        """What the key may do, in words; empty while nobody has asked."""
-        return "" if self._client is None else str(self._client.access)
+        """What the key may do, in words."""
+        return "not asked" if self._client is None else str(self._client.access)
 
     def answered(self, asset: dg.AssetKey) -> list[Part[Any]]:
         """What was answered for an asset in this run, also by attempts at its step that failed: not asked for again."""

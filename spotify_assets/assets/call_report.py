@@ -43,7 +43,7 @@ class CallReport:
             "calls_saved_by_skipping": dg.MetadataValue.int(self.skipped.total()),
             "rate_limited": dg.MetadataValue.int(total.rate_limited),
             "seconds_waited": dg.MetadataValue.float(round(total.seconds_waited, 3)),
-            "access": dg.MetadataValue.text(self._spotify.access or "not asked"),
+            "access": dg.MetadataValue.text(self._spotify.access),
         }
 
 

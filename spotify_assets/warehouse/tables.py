@@ -394,7 +394,9 @@ api_calls = Table(
     _required("asset", Text, "Asset whose step called, such as spotify/tracks."),
     _required("endpoint", Text, "Endpoint that was called."),
     _required(
-        "access", Text, "What the key could do: extended, extended without audio features, development, …"
+        "access",
+        Text,
+        "What the key could do: extended, development, …; not asked where only others were called.",
     ),
     _required("calls", Integer, "Requests sent, also those that failed or were sent again."),
     _required("rate_limited", Integer, "Answers 429, or the error that stands for it."),

@@ -50,7 +50,7 @@ def upgrade() -> None:
             "access",
             sa.Text(),
             nullable=False,
-            comment="What the key could do: extended, extended without audio features, development, …",
+            comment="What the key could do: extended, development, …; not asked where only others were called.",
         ),
         sa.Column(
             "calls",
