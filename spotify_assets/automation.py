@@ -4,10 +4,11 @@ A sensor and not declarative automation: it requests one run for a whole range o
 the same run, and its decision (`load_planning.ranges_to_load`) is a pure function.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from sqlalchemy import Engine
 
 from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
 from spotify_assets.assets.enrich import ARTISTS, POPULARITY_SNAPSHOTS
@@ -23,14 +24,18 @@ from spotify_assets.load_planning import (
     AlbumRange,
     closed_groups,
     discovery_closed_until,
+    loads_closed_until,
     missing_ranges,
-    waiting_assets,
 )
 from spotify_assets.resources import Warehouse
+from spotify_assets.settings import load_settings
+from spotify_assets.spotify.endpoints import SEARCH
 
 MARTS_ASSETS = tuple(mart.key for mart in MARTS)
 # Load runs that wait or work at once; the sensor's next ticks go on. Thousands of queued runs would bury the UI.
 _UNFINISHED_LOADS = 10
+# Development keys were seen locked for 20 h after a few hundred searches.
+_SEARCHED_EVERY = timedelta(hours=20)
 
 # Built from all that is loaded, whichever run loaded it.
 SUMMARIES = (
@@ -75,16 +80,35 @@ run_checks = dg.define_asset_job("run_checks", selection=_every_check, descripti
     job=poll_new_releases,
     cron_schedule="0 */6 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Polls, unless Spotify asked to wait.",
+    description="Polls, unless Spotify asked to wait; keys that find albums by search are polled once a day.",
 )
 def poll_schedule(
     context: dg.ScheduleEvaluationContext, warehouse: Warehouse
 ) -> dg.RunRequest | dg.SkipReason:
-    """Requests a poll, unless Spotify named a time before which none may be made."""
-    now = context.scheduled_execution_time
-    if until := discovery_closed_until(closed_groups(warehouse.engine, now)):
-        return dg.SkipReason(_waiting(until))
-    return dg.RunRequest()
+    """Requests a poll, unless there is a reason not to."""
+    reason = reason_not_to_poll(context.instance, warehouse.engine, context.scheduled_execution_time)
+    return dg.SkipReason(reason) if reason else dg.RunRequest()
+
+
+def reason_not_to_poll(instance: dg.DagsterInstance, engine: Engine, now: datetime) -> str | None:
+    """Why new releases are not to be asked for now; None where they may be."""
+    if load_settings().album_ids:
+        # Takes no call.
+        return None
+    if until := discovery_closed_until(closed_groups(engine, now)):
+        return _waiting(until)
+    if searched_since(instance, now - _SEARCHED_EVERY):
+        return "Albums are searched for once a day: a search takes up to 100 calls a market."
+    return None
+
+
+def searched_since(instance: dg.DagsterInstance, time: datetime) -> bool:
+    """True where new releases were last found by search, and after `time`."""
+    event = instance.get_latest_materialization_event(NEW_RELEASES)
+    if event is None or event.timestamp < time.timestamp() or event.asset_materialization is None:
+        return False
+    found_by = event.asset_materialization.metadata.get("found_by")
+    return found_by is not None and found_by.value == SEARCH
 
 
 refresh_schedule = dg.ScheduleDefinition(
@@ -127,10 +151,11 @@ def load_missing_albums(context: dg.SensorEvaluationContext, warehouse: Warehous
     free = max(0, _UNFINISHED_LOADS - instance.get_runs_count(unfinished))
     if ranges := missing_ranges(instance, now, closed):
         return dg.SensorResult(run_requests=[_load_request(albums) for albums in ranges[:free]])
-    if waiting_assets(closed):
-        return dg.SensorResult(skip_reason=_waiting(max(closure.until for closure in closed.values())))
     if refresh_failed_before(instance, now - RETRY_FAILED_AFTER):
+        # Also while something is closed: what was loaded by then is to be seen in the marts.
         return dg.SensorResult(run_requests=[dg.RunRequest(job_name=refresh_marts.name)])
+    if until := loads_closed_until(closed):
+        return dg.SensorResult(skip_reason=_waiting(until))
     return dg.SensorResult(
         skip_reason="Every registered album is loaded, being loaded, or waiting to be retried."
     )

@@ -58,6 +58,9 @@ EXPECTATIONS = (
     Expectation(TRACKS, "album_is_known", ERROR, "Every track's album is in spotify.releases."),
     Expectation(TRACKS, "are_complete", WARN, "Every album has as many tracks as its total_tracks says."),
     Expectation(AUDIO_FEATURES, "cover_every_track", ERROR, "Every track has a row, measured or absent."),
+    Expectation(
+        AUDIO_FEATURES, "absence_is_followed_up", ERROR, "Every absent track is to be asked for again."
+    ),
     Expectation(AUDIO_FEATURES, "are_in_range", ERROR, "Features are within their scales."),
     Expectation(TRACK_DETAILS, "cover_every_track", WARN, "Every track of a loaded album has details."),
     Expectation(

@@ -208,14 +208,15 @@ def probe() -> None:
     """Ask Spotify what this key may do, at one call for each endpoint in question, and say what is done instead.
 
     Runs ask by themselves where SPOTIFY_ACCESS is auto; this asks anew at once, and the answers are remembered for a
-    day. Exit code 1 where the key is refused altogether.
+    day. Exit code 1 where the key is refused altogether, or not every endpoint answered.
     """
-    from spotify_assets.launch.key_report import opened_client, probe_report
+    from spotify_assets.launch.key_report import all_answered, opened_client, probe_report
 
     with _ready_for_calls() as settings, opened_client(settings) as client:
         answers = client.probe()
     for line in probe_report(answers, settings):
         click.echo(line)
+    sys.exit(0 if all_answered(answers) else 1)
 
 
 @main.command()

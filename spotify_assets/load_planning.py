@@ -248,7 +248,15 @@ def closed_groups(engine: Engine, now: datetime) -> dict[str, Closure]:
 
 def discovery_closed_until(closed: Mapping[str, Closure]) -> datetime | None:
     """From when new releases may be asked for, where they may not be now."""
-    groups = {group_of(NEW_RELEASES), group_of(SEARCH), group_of(TOKEN)}
+    return _closed_until(closed, {group_of(NEW_RELEASES), group_of(SEARCH), group_of(TOKEN)})
+
+
+def loads_closed_until(closed: Mapping[str, Closure]) -> datetime | None:
+    """From when everything about albums may be asked for, where some of it may not be now."""
+    return _closed_until(closed, {*_GROUPS.values(), group_of(TOKEN)})
+
+
+def _closed_until(closed: Mapping[str, Closure], groups: AbstractSet[str]) -> datetime | None:
     return max((closure.until for group, closure in closed.items() if group in groups), default=None)
 
 

@@ -27,7 +27,7 @@ from spotify_assets.spotify.endpoints import SPOTIFY
 from spotify_assets.spotify.pacing import Pacing
 from spotify_assets.spotify.reccobeats import ReccoBeats
 from spotify_assets.spotify.wire import Wire
-from spotify_assets.warehouse.database import SourceMismatchError, claim_source, claimed_source
+from spotify_assets.warehouse.database import SourceMismatchError, claim_source
 from spotify_assets.warehouse.resource import WarehouseDatabase
 
 if TYPE_CHECKING:
@@ -120,15 +120,13 @@ class Spotify(dg.ConfigurableResource[Any]):
         return self._client
 
     def deezer(self) -> Deezer | None:
-        """The Deezer client, which needs nothing of Spotify; None where DEEZER_API_URL is empty.
+        """The Deezer client; None where DEEZER_API_URL is empty. Raises as `client` does.
 
-        Raises:
-            dagster.Failure: there are no credentials and no sandbox: nobody has said which data is meant.
+        Deezer needs no key; but only the token service tells whether the run's albums are real ones, and nothing is
+        written to a database of the other kind.
         """
-        settings = self._environment()
-        with self._state_engine().connect() as connection:
-            in_sandbox = settings.uses_sandbox or claimed_source(connection) == "sandbox"
-        url = settings.deezer_url(in_sandbox=in_sandbox)
+        in_sandbox = self.client().source == "sandbox"
+        url = self._environment().deezer_url(in_sandbox=in_sandbox)
         return Deezer(self._shared_wire(), url) if url else None
 
     def call_counts(self) -> Mapping[str, CallCounts]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -124,6 +125,8 @@ class Settings(BaseModel):
             return value
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if not _has_host(value):
+            raise ValueError("is not an address: give one such as https://api.example.com/v1/")
         return value.rstrip("/") + "/"
 
     @model_validator(mode="after")
@@ -160,6 +163,16 @@ def load_settings(environ: Mapping[str, str] | None = None, folder: Path | None 
     except ValidationError as error:
         complaints = "\n".join(f"  {_complaint(details)}" for details in error.errors(include_input=False))
         raise SettingsError(f"The environment cannot be used:\n{complaints}") from None
+
+
+def _has_host(url: str) -> bool:
+    """Whether the address names a host, and a port where there is a colon."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return host is not None and not host.startswith(".") and not any(map(str.isspace, url))
 
 
 def _set(values: Mapping[str, str | None]) -> dict[str, str]:

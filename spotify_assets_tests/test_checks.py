@@ -234,6 +234,12 @@ FAULTS = [
     Fault(
         "audio_features_cover_every_track", [f"delete from spotify.tracks where track_id = '{T3}'"], [(B, T3)]
     ),
+    Fault("audio_features_absence_is_followed_up", ["delete from ops.feature_attempts"], [(A, T2)]),
+    Fault(
+        "audio_features_absence_is_followed_up",
+        ["update ops.feature_attempts set outcome = 'measured'"],
+        [(A, T2)],
+    ),
     *(_features_fault(feature, value) for feature in UNIT_INTERVAL_FEATURES for value in (-0.01, 1.01)),
     *(_features_fault("tempo", value) for value in (-1, 301)),
     *(_features_fault("loudness", value) for value in (-101, 21)),

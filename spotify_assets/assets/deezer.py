@@ -7,14 +7,14 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Row
 
-from spotify_assets.assets.call_report import CallReport, reported_calls
+from spotify_assets.assets.call_report import reported_calls
 from spotify_assets.assets.enrich import TRACK_DETAILS
 from spotify_assets.assets.extract import OWNERS, RELEASES, TRACKS
-from spotify_assets.assets.failures import spotify_failures
 from spotify_assets.assets.table_metadata import table_metadata
 from spotify_assets.resources import Clock, Spotify, Warehouse
 from spotify_assets.spotify.deezer import Deezer, DeezerBatch, Wanted, is_upc
 from spotify_assets.spotify.deezer_matching import DeezerTrack, Match, SpotifyTrack
+from spotify_assets.spotify.errors import ApiError
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.statements import (
     AlbumDueAtDeezer,
@@ -36,7 +36,8 @@ _ALBUMS_AT_ONCE = 100
 class _Tally:
     """What was asked and answered, over all chunks."""
 
-    asked: int = 0
+    due: int = 0
+    tried: set[str] = field(default_factory=set)
     no_upc: int = 0
     found: int = 0
     absent: int = 0
@@ -55,6 +56,21 @@ class _Tally:
         self.unmatched += batch.unmatched
         self.set_aside += len(batch.set_aside)
         self.problem = batch.problem
+
+    def metadata(self) -> dict[str, Any]:
+        """For the asset; what starts with "tracks" for the ranks as well."""
+        return {
+            "albums_due": self.due,
+            "albums_found": self.found,
+            "albums_absent": self.absent,
+            "albums_without_upc": self.no_upc,
+            "albums_left": max(0, self.due - self.found - self.absent - self.no_upc),
+            "tracks_matched_by_isrc": self.matched_by["isrc"],
+            "tracks_matched_by_position": self.matched_by["position"],
+            "tracks_unmatched": self.unmatched,
+            "set_aside": self.set_aside,
+            **({"problem": self.problem} if self.problem else {}),
+        }
 
 
 @dg.multi_asset(
@@ -93,10 +109,11 @@ def deezer_albums_and_ranks(
 
     A second opinion never fails a run: albums that could not be asked about are asked about by the next one.
     """
-    with warehouse.engine.connect() as connection:
-        due = albums_due_at_deezer(connection, clock.now().date())
     with reported_calls(context, DEEZER_ALBUMS, spotify, warehouse, clock) as report:
-        metadata = _ask_about(context, due, spotify, warehouse, clock, report)
+        tally = _ask_about_due(spotify, warehouse, clock)
+    if tally.problem:
+        context.log.warning("%s", tally.problem)
+    metadata = {**tally.metadata(), **report.metadata()}
     yield dg.MaterializeResult(asset_key=DEEZER_ALBUMS, metadata=metadata)
     # The same step: its calls are counted with the first alone.
     yield dg.MaterializeResult(
@@ -105,39 +122,32 @@ def deezer_albums_and_ranks(
     )
 
 
-def _ask_about(
-    context: dg.AssetExecutionContext,
-    due: Sequence[AlbumDueAtDeezer],
-    spotify: Spotify,
-    warehouse: Warehouse,
-    clock: Clock,
-    report: CallReport,
-) -> dict[str, Any]:
-    if not due:
-        return {"albums_due": 0, **report.metadata()}
-    with spotify_failures():
-        deezer = spotify.deezer()
-    if deezer is None:
-        return {"albums_due": len(due), "problem": "switched off: DEEZER_API_URL is empty"}
+def _ask_about_due(spotify: Spotify, warehouse: Warehouse, clock: Clock) -> _Tally:
+    """Ask about all that is due, chunk by chunk; what another run was told meanwhile is not asked again."""
     tally = _Tally()
-    for start in range(0, len(due), _ALBUMS_AT_ONCE):
-        _ask_about_chunk(due[start : start + _ALBUMS_AT_ONCE], deezer, warehouse, clock, tally)
-        if tally.problem:
-            context.log.warning("%s", tally.problem)
+    deezer: Deezer | None = None
+    while due := _next_chunk(warehouse, clock, tally):
+        if deezer is None:
+            try:
+                deezer = spotify.deezer()
+            except ApiError as error:
+                # No token: whether the albums are real ones is not known.
+                tally.problem = str(error)
+                break
+        if deezer is None:
+            tally.problem = "switched off: DEEZER_API_URL is empty"
             break
-    return {
-        "albums_due": len(due),
-        "albums_found": tally.found,
-        "albums_absent": tally.absent,
-        "albums_without_upc": tally.no_upc,
-        "albums_left": len(due) - tally.found - tally.absent - tally.no_upc,
-        "tracks_matched_by_isrc": tally.matched_by["isrc"],
-        "tracks_matched_by_position": tally.matched_by["position"],
-        "tracks_unmatched": tally.unmatched,
-        "set_aside": tally.set_aside,
-        **({"problem": tally.problem} if tally.problem else {}),
-        **report.metadata(),
-    }
+        _ask_about_chunk(due, deezer, warehouse, clock, tally)
+        if tally.problem:
+            break
+    return tally
+
+
+def _next_chunk(warehouse: Warehouse, clock: Clock, tally: _Tally) -> list[AlbumDueAtDeezer]:
+    with warehouse.engine.connect() as connection:
+        due = albums_due_at_deezer(connection, clock.now().date(), tried=tally.tried, most=_ALBUMS_AT_ONCE)
+    tally.due = max(tally.due, due[0].albums_due if due else 0)
+    return due
 
 
 def _ask_about_chunk(
@@ -152,6 +162,7 @@ def _ask_about_chunk(
     with warehouse.engine.begin() as connection:
         write_deezer(connection, batch.with_albums_without_upc(unasked), batch.track_ranks, clock.now())
         record_set_aside(connection, DEEZER_ALBUMS.to_user_string(), batch.set_aside, clock.now())
+    tally.tried.update(album.album_id for album in due)
     tally.no_upc += len(unasked)
     tally.add(batch)
 

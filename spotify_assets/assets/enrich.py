@@ -1,6 +1,7 @@
 """What is known of the tracks and their artists: audio features, details, popularity over time."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +23,10 @@ from spotify_assets.spotify.endpoints import ARTISTS_AT_ONCE
 from spotify_assets.spotify.endpoints import TRACK as TRACK_AT_SPOTIFY
 from spotify_assets.spotify.endpoints import TRACKS as TRACKS_AT_SPOTIFY
 from spotify_assets.spotify.errors import ForbiddenError
-from spotify_assets.spotify.records import Batch, FeatureBatch
+from spotify_assets.spotify.records import Batch, FeatureBatch, SetAside
 from spotify_assets.warehouse import tables
+from spotify_assets.warehouse.io_manager import table_address
+from spotify_assets.warehouse.reading import read
 from spotify_assets.warehouse.statements import (
     albums_by_market,
     artists_credited_since,
@@ -34,6 +37,7 @@ from spotify_assets.warehouse.statements import (
     snapshot_popularity,
     upsert_artists,
 )
+from spotify_assets.warehouse.writing import Partitions
 
 AUDIO_FEATURES = dg.AssetKey(["spotify", "audio_features"])
 TRACK_DETAILS = dg.AssetKey(["spotify", "track_details"])
@@ -76,38 +80,63 @@ def audio_features(
     asked for again, see ops/feature_attempts.
     """
     album_ids = album_ids_of_run(context)
+    earlier = _measured_before(warehouse, album_ids)
     answered: list[Part[Batch]] = spotify.answered(AUDIO_FEATURES)
     before = list(answered)
+
+    def loaded() -> Loaded:
+        whole = _whole(tracks, album_ids, answered)
+        rows = _best_of(stamped(whole.rows, "checked_at", clock.now()), earlier)
+        return Loaded(whole.album_ids, {AUDIO_FEATURES: rows}, whole.set_aside, outcomes(rows, ()))
+
     with (
         reported_calls(context, AUDIO_FEATURES, spotify, warehouse, clock) as report,
-        kept_on_failure(
-            context,
-            AUDIO_FEATURES,
-            warehouse,
-            clock,
-            lambda: _whole(AUDIO_FEATURES, tracks, album_ids, answered, clock.now()),
-        ),
+        kept_on_failure(context, AUDIO_FEATURES, warehouse, clock, loaded),
         spotify_failures(),
     ):
         found = spotify.client().audio_features(_left(tracks, before), on_part=answered.append)
     checked_at = clock.now()
     frame = pl.concat([*(part.content.frame for part in before), found.frame])
+    features = tracks.join(frame, on="track_id", how="inner", maintain_order="left")
+    rows = _best_of(stamped(features, "checked_at", checked_at), earlier)
     with warehouse.engine.begin() as connection:
         record_set_aside(connection, AUDIO_FEATURES.to_user_string(), found.set_aside, checked_at)
-        record_feature_attempts(connection, outcomes(frame, found.unanswered), checked_at)
+        record_feature_attempts(connection, outcomes(rows, found.unanswered), checked_at)
     if found.problem:
         context.log.warning("%s", found.problem)
-    features = tracks.join(frame, on="track_id", how="inner", maintain_order="left")
-    return dg.Output(
-        stamped(features, "checked_at", checked_at),
-        metadata={**_features_metadata(features, found), **report.metadata()},
+    return dg.Output(rows, metadata={**_features_metadata(rows, found), **report.metadata()})
+
+
+def _measured_before(warehouse: Warehouse, album_ids: Sequence[str]) -> pl.DataFrame:
+    """The rows of these albums that have features by now."""
+    partitions = Partitions("album_id", tuple(album_ids))
+    rows = read(warehouse.engine, table_address(AUDIO_FEATURES), partitions=partitions)
+    return rows.filter(pl.col("status") == "measured")
+
+
+def _best_of(rows: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+    """The new rows, but for those that say less than what was measured before.
+
+    A key that has lost access to Spotify's features would else replace them by ReccoBeats', or by none, for good.
+    """
+    keys = ["album_id", "track_id"]
+    known = earlier.select(*keys, pl.col("source").alias("earlier_source"))
+    says_less = (pl.col("status") == "absent") | (
+        (pl.col("source") == "reccobeats") & (pl.col("earlier_source") == "spotify")
     )
+    poorer = rows.join(known, on=keys, how="inner").filter(says_less).select(keys)
+    kept = earlier.join(poorer, on=keys, how="semi").select(rows.columns)
+    return pl.concat([rows.join(poorer, on=keys, how="anti", maintain_order="left"), kept])
 
 
 def outcomes(features: pl.DataFrame, unanswered: Sequence[str]) -> dict[str, str]:
     """How it went to ask for each track's features: measured, absent or unanswered."""
-    asked = dict(features.select("track_id", "status").iter_rows())
-    return {**asked, **dict.fromkeys(unanswered, "unanswered")}
+    statuses: dict[str, str] = dict(features.select("track_id", "status").iter_rows())
+    without = set(unanswered)
+    return {
+        track_id: "unanswered" if status == "absent" and track_id in without else status
+        for track_id, status in statuses.items()
+    }
 
 
 def _features_metadata(features: pl.DataFrame, found: FeatureBatch) -> dict[str, Any]:
@@ -129,22 +158,22 @@ def _left(tracks: pl.DataFrame, before: Sequence[Part[Batch]]) -> list[str]:
     return [track_id for track_id in tracks["track_id"] if track_id not in answered]
 
 
-def _whole(
-    asset: dg.AssetKey,
-    tracks: pl.DataFrame,
-    album_ids: Sequence[str],
-    answered: Sequence[Part[Batch]],
-    time: datetime,
-) -> Loaded:
-    """The albums all of whose tracks were answered, with their rows."""
-    albums = whole_albums(tracks, {key for part in answered for key in part.ids}, album_ids)
-    rows = tracks.filter(pl.col("album_id").is_in(albums))
+@dataclass(frozen=True)
+class _Whole:
+    """The albums all of whose tracks were answered, their rows, and what was set aside."""
+
+    album_ids: list[str]
+    rows: pl.DataFrame
+    set_aside: list[SetAside]
+
+
+def _whole(tracks: pl.DataFrame, album_ids: Sequence[str], answered: Sequence[Part[Batch]]) -> _Whole:
     if not answered:
-        return Loaded([], {})
+        return _Whole([], tracks.clear(), [])
+    albums = whole_albums(tracks, {key for part in answered for key in part.ids}, album_ids)
     frame = pl.concat([part.content.frame for part in answered]).unique("track_id", keep="first")
-    column = "checked_at" if asset == AUDIO_FEATURES else "fetched_at"
-    frames = {asset: stamped(rows.join(frame, on="track_id", how="inner"), column, time)}
-    return Loaded(albums, frames, [item for part in answered for item in part.content.set_aside])
+    rows = tracks.filter(pl.col("album_id").is_in(albums)).join(frame, on="track_id", how="inner")
+    return _Whole(albums, rows, [item for part in answered for item in part.content.set_aside])
 
 
 @_asked_by_track(TRACK_DETAILS, tables.track_details)
@@ -163,15 +192,15 @@ def track_details(
     album_ids = album_ids_of_run(context)
     answered: list[Part[Batch]] = spotify.answered(TRACK_DETAILS)
     before = list(answered)
+
+    def loaded() -> Loaded:
+        whole = _whole(tracks, album_ids, answered)
+        rows = stamped(whole.rows, "fetched_at", clock.now())
+        return Loaded(whole.album_ids, {TRACK_DETAILS: rows}, whole.set_aside)
+
     with (
         reported_calls(context, TRACK_DETAILS, spotify, warehouse, clock) as report,
-        kept_on_failure(
-            context,
-            TRACK_DETAILS,
-            warehouse,
-            clock,
-            lambda: _whole(TRACK_DETAILS, tracks, album_ids, answered, clock.now()),
-        ),
+        kept_on_failure(context, TRACK_DETAILS, warehouse, clock, loaded),
     ):
         left = tracks.filter(pl.col("track_id").is_in(_left(tracks, before)))
         batches = _fetch_details(spotify, warehouse, left, album_ids, answered)
@@ -185,18 +214,22 @@ def track_details(
         "track_id", keep="first", maintain_order=True
     )
     rows = tracks.join(details, on="track_id", how="inner", maintain_order="left")
+    metadata = {
+        **_details_metadata(rows, tracks),
+        "set_aside": len(set_aside),
+        **withheld,
+        **report.metadata(),
+    }
+    return dg.Output(stamped(rows, "fetched_at", fetched_at), metadata=metadata)
+
+
+def _details_metadata(rows: pl.DataFrame, tracks: pl.DataFrame) -> dict[str, Any]:
     measured = rows.height - rows["popularity"].null_count()
-    return dg.Output(
-        stamped(rows, "fetched_at", fetched_at),
-        metadata={
-            "with_popularity": measured,
-            "with_isrc": rows.height - rows["isrc"].null_count(),
-            "coverage": measured / tracks.height if tracks.height else None,
-            "set_aside": len(set_aside),
-            **withheld,
-            **report.metadata(),
-        },
-    )
+    return {
+        "with_popularity": measured,
+        "with_isrc": rows.height - rows["isrc"].null_count(),
+        "coverage": measured / tracks.height if tracks.height else None,
+    }
 
 
 def _fetch_details(

@@ -8,12 +8,30 @@ from enum import StrEnum
 import dagster as dg
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from spotify_assets.spotify.errors import ApiError, RateLimitedError, TransientError
+from spotify_assets.settings import SettingsError
+from spotify_assets.spotify.errors import (
+    ApiError,
+    AuthenticationError,
+    PremiumRequiredError,
+    RateLimitedError,
+    RefusedError,
+    TransientError,
+)
+from spotify_assets.warehouse.database import SourceMismatchError
 
 RETRIES = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For steps that call Spotify; failures that the same step would meet again forbid it."""
 
 CAUSE_TAG = "spotify_assets/cause"
+
+_OF_ACCOUNT = (
+    AuthenticationError,
+    PremiumRequiredError,
+    RefusedError,
+    SettingsError,
+    SourceMismatchError,
+)
+_OF_OUTAGE = (TransientError, OperationalError, InterfaceError)
 
 
 class Cause(StrEnum):
@@ -22,6 +40,8 @@ class Cause(StrEnum):
     RATE_LIMIT = "rate limit"
     OUTAGE = "outage"
     INTERRUPT = "interrupt"
+    ACCOUNT = "account"
+    """The key, the account or the environment is refused: the same for every album."""
     ALBUMS = "albums"
     """Anything else: it may lie in one of the run's albums."""
 
@@ -60,11 +80,9 @@ def cause_of(failure: BaseException | None) -> Cause:
     if resume_at(failure) is not None:
         return Cause.RATE_LIMIT
     behind = failure.__cause__ if isinstance(failure, dg.Failure) else failure
-    return (
-        Cause.OUTAGE
-        if isinstance(behind, TransientError | OperationalError | InterfaceError)
-        else Cause.ALBUMS
-    )
+    if isinstance(behind, _OF_ACCOUNT):
+        return Cause.ACCOUNT
+    return Cause.OUTAGE if isinstance(behind, _OF_OUTAGE) else Cause.ALBUMS
 
 
 @dg.failure_hook

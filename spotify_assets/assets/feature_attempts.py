@@ -1,7 +1,7 @@
 """Asking again for the audio features that there were none of: sources learn of a new track within days, or months."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from spotify_assets.assets.failures import RETRIES, spotify_failures
 from spotify_assets.assets.table_metadata import table_metadata
 from spotify_assets.resources import Clock, Spotify, Warehouse
 from spotify_assets.spotify.batches import Part
+from spotify_assets.spotify.errors import RateLimitedError, TransientError
 from spotify_assets.spotify.records import Batch
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.statements import (
@@ -58,24 +59,23 @@ def feature_attempts(
 
     with reported_calls(context, FEATURE_ATTEMPTS, spotify, warehouse, clock) as report:
         try:
-            with spotify_failures():
-                batch = spotify.client().audio_features(due, on_part=write)
+            unanswered, problem = _ask_again(spotify, due, write, answered)
         finally:
             for album_id in sorted(answered.changed_albums):
                 context.log_event(dg.AssetMaterialization(AUDIO_FEATURES, partition=album_id))
-        if batch.problem:
-            context.log.warning("%s", batch.problem)
-        given_up = [key for key in due if key not in answered.track_ids and key not in batch.unanswered]
+        given_up = [key for key in due if key not in answered.track_ids and key not in unanswered]
         with warehouse.engine.begin() as connection:
             record_feature_attempts(connection, dict.fromkeys(given_up, "absent"), clock.now())
+        if problem:
+            context.log.warning("%s", problem)
         return dg.MaterializeResult(
             metadata={
                 "due": len(due),
                 "measured": answered.statuses["measured"],
                 "absent": answered.statuses["absent"] + len(given_up),
-                "unanswered": len(batch.unanswered),
+                "unanswered": len(unanswered),
                 "albums_changed": len(answered.changed_albums),
-                **({"problem": batch.problem} if batch.problem else {}),
+                **({"problem": problem} if problem else {}),
                 **report.metadata(),
             }
         )
@@ -93,6 +93,21 @@ class _Answered:
         self.track_ids.update(part.ids)
         self.statuses.update(part.content.frame["status"].to_list())
         self.changed_albums.update(changed_albums)
+
+
+def _ask_again(
+    spotify: Spotify, due: Sequence[str], write: Callable[[Part[Batch]], None], answered: _Answered
+) -> tuple[set[str], str | None]:
+    """The tracks that nobody could be asked about, and why.
+
+    A limit or an outage fails no run: the marts do not wait for features that may never come, and the next run asks.
+    """
+    with spotify_failures():
+        try:
+            batch = spotify.client().audio_features(due, on_part=write)
+        except (RateLimitedError, TransientError) as error:
+            return set(due) - answered.track_ids, str(error)
+    return set(batch.unanswered), batch.problem
 
 
 def _write(part: Part[Batch], warehouse: Warehouse, asked_at: datetime) -> list[str]:

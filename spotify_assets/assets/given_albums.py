@@ -90,11 +90,12 @@ def _rows(source: str, engine: Engine, schema: str, name: str) -> list[tuple[str
 
 def _checked(source: str, places: list[tuple[str, str]]) -> list[str]:
     ids = {place: album_id_in(text) for place, text in places}
-    wrong = [f"{place}: {text[:60]!r}" for place, text in places if ids[place] is None]
+    # Without the text: the file may be the wrong one, and hold secrets.
+    wrong = [f"{place} ({len(text)} characters)" for place, text in places if ids[place] is None]
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise GivenAlbumsError(
-            f"{source}: {'; '.join(wrong[:_SHOWN])}{more}: not an album id of 22 letters and digits, a spotify:album:"
+            f"{source}: {', '.join(wrong[:_SHOWN])}{more}: not an album id of 22 letters and digits, a spotify:album:"
             " URI or a link to an album. Nothing of it was used."
         )
     if not places:

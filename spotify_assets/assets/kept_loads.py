@@ -2,14 +2,18 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dagster as dg
 import polars as pl
 
 from spotify_assets.resources import Clock, Warehouse
 from spotify_assets.warehouse.io_manager import declared_table, table_address
-from spotify_assets.warehouse.statements import SetAsideItem, record_set_aside
+from spotify_assets.warehouse.statements import (
+    SetAsideItem,
+    record_feature_attempts,
+    record_set_aside,
+)
 from spotify_assets.warehouse.writing import Partitions, replace
 
 
@@ -21,11 +25,13 @@ class Loaded:
         album_ids: the albums that are loaded whole.
         frames: their rows, by asset.
         set_aside: items of theirs that were not loaded.
+        feature_outcomes: how it went to ask for the audio features of their tracks, by track id.
     """
 
     album_ids: Sequence[str]
     frames: Mapping[dg.AssetKey, pl.DataFrame]
     set_aside: Sequence[SetAsideItem] = ()
+    feature_outcomes: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -54,6 +60,7 @@ def kept_on_failure(
         if found.album_ids:
             with warehouse.engine.begin() as connection:
                 record_set_aside(connection, asset.to_user_string(), found.set_aside, clock.now())
+                record_feature_attempts(connection, found.feature_outcomes, clock.now())
             for key, frame in found.frames.items():
                 _keep(context, warehouse, key, frame, found.album_ids)
             context.log.info("Kept %d albums that were loaded before the failure", len(found.album_ids))

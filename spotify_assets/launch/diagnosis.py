@@ -15,6 +15,7 @@ from spotify_assets.settings import Settings, SettingsError, load_settings
 from spotify_assets.spotify.access import title
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
+from spotify_assets.spotify.endpoints import CLOSABLE
 from spotify_assets.spotify.errors import ApiError
 from spotify_assets.spotify.wire import Wire
 from spotify_assets.warehouse.database import (
@@ -123,6 +124,8 @@ def _access(settings: Settings, known: Mapping[str, bool]) -> str:
     if not known:
         return "what it may do is not known yet; `spotify-assets probe` asks"
     closed = {endpoint for endpoint, is_open in known.items() if not is_open}
+    if not closed and len(known) < len(CLOSABLE):
+        return "extended access as far as is known; `spotify-assets probe` asks for the rest"
     return f"{title(closed)} access, as last answered"
 
 

@@ -13,6 +13,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import Engine
 
+from spotify_assets.assets.failures import CAUSE_TAG, Cause
 from spotify_assets.automation import (
     MARTS_ASSETS,
     assets_of_load,
@@ -74,6 +75,8 @@ class FirstPass:
         self._engine = engine
         self._say = say
         self._tags = dict(tags or {})
+        # The key, the account or the environment was refused: every further run would be.
+        self._is_refused = False
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -83,7 +86,8 @@ class FirstPass:
             KeyboardInterrupt: also where Dagster caught it; the run under way is recorded as canceled.
         """
         self._say("Asking for new releases")
-        self._execute(poll_new_releases.name)
+        if not self._execute(poll_new_releases.name) and self._is_refused:
+            return self.outcome
         now = datetime.now(UTC)
         closed = closed_groups(self._engine, now)
         for closure in closed.values():
@@ -110,6 +114,8 @@ class FirstPass:
             self._say(f"Loading {len(albums.within(found))} albums (run {number} of {len(ranges)})")
             if self._execute(load_albums.name, found.tags, assets_of_load(found)):
                 self.outcome.albums_loaded += len(albums.within(found))
+            elif self._is_refused:
+                return
         if left_out:
             self._say(f"Left out {left_out} of {len(ranges)} runs: Spotify asked to wait.")
 
@@ -144,6 +150,7 @@ class FirstPass:
         )
         # Dagster takes an interrupt for the run's own, records the run as canceled or failed, and returns.
         run = self._instance.get_run_by_id(run_id)
+        self._is_refused |= run is not None and run.tags.get(CAUSE_TAG) == Cause.ACCOUNT
         if listener.interrupted or (run and run.status == dg.DagsterRunStatus.CANCELED):
             raise KeyboardInterrupt
         if not result.success and not listener.failed_steps:
@@ -241,8 +248,3 @@ def _is_interrupt(error: SerializableErrorInfo | None) -> bool:
     if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
         return True
     return _is_interrupt(error.cause) or _is_interrupt(error.context)
-
-
-def _says_blocked(event: DagsterEvent) -> bool:
-    """True where a step waits for a place in a pool, which other runs hold."""
-    return "blocked by" in (event.message or "")

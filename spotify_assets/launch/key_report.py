@@ -65,7 +65,10 @@ def opened_client(settings: Settings) -> Iterator[SpotifyClient]:
 def probe_report(answers: Mapping[str, bool | None], settings: Settings) -> Iterator[str]:
     """What each endpoint answered, and what is done without the closed ones."""
     closed = {endpoint for endpoint, is_open in answers.items() if is_open is False}
-    yield f"This key has {title(closed)} access."
+    if all_answered(answers):
+        yield f"This key has {title(closed)} access."
+    else:
+        yield "What this key may do is not known: not every endpoint answered. Try again later."
     yield ""
     width = max(len(endpoint) for endpoint in CLOSABLE)
     for endpoint in CLOSABLE:
@@ -75,7 +78,15 @@ def probe_report(answers: Mapping[str, bool | None], settings: Settings) -> Iter
     yield ""
     if TRACKS in closed:
         yield "Spotify gives this key no popularity: spotify_popularity stays null, and deezer_rank is the measure."
-    yield "Remembered for a day; an answer that says otherwise is believed at once."
+    if settings.access == "auto":
+        yield "Remembered for a day; an answer that says otherwise is believed at once."
+    else:
+        yield f"Runs go by SPOTIFY_ACCESS={settings.access}; unset it to have them go by these answers."
+
+
+def all_answered(answers: Mapping[str, bool | None]) -> bool:
+    """Whether every endpoint said if it is open."""
+    return None not in answers.values()
 
 
 def _instead(endpoint: str, settings: Settings) -> str:
@@ -179,6 +190,6 @@ def closed_to(access: str | None, settings: Settings, engine: Engine) -> Sequenc
     if settings.has_credentials or settings.uses_sandbox:
         fingerprint = credentials_of(settings).fingerprint
         known = WarehouseAccessMemory(engine, fingerprint, lambda: datetime.now(UTC)).recall()
-    if not known:
-        return list(kinds.values())
-    return [frozenset(endpoint for endpoint, is_open in known.items() if not is_open)]
+    closed = frozenset(endpoint for endpoint, is_open in known.items() if not is_open)
+    # One that turned out closed had all others asked; as long as none has, the rest may be either.
+    return [closed] if closed or len(known) == len(CLOSABLE) else list(kinds.values())

@@ -238,12 +238,6 @@ def claim_source(connection: Connection, kind: SourceKind) -> None:
         )
 
 
-def claimed_source(connection: Connection) -> SourceKind | None:
-    """The kind of API that filled this database; None before the first claim."""
-    kind: SourceKind | None = connection.execute(sa.select(tables.source.c.kind)).scalar_one_or_none()
-    return kind
-
-
 _API = {"live": "live Spotify API", "sandbox": "sandbox API"}
 
 

@@ -1,7 +1,7 @@
 """The warehouse's own statements: each a `.sql` file beside this module, its values bound."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -173,17 +173,28 @@ def fill_features(connection: Connection, features: pl.DataFrame, checked_at: da
 
 @dataclass(frozen=True)
 class AlbumDueAtDeezer:
-    """An album that Deezer is to be asked about: Spotify's id and UPC, and Deezer's id where it was found before."""
+    """An album that Deezer is to be asked about.
+
+    Attributes:
+        album_id: Spotify's id.
+        upc: as Spotify writes it.
+        deezer_album_id: where it was found before.
+        albums_due: how many are due in all.
+    """
 
     album_id: str
     upc: str | None
     deezer_album_id: int | None
+    albums_due: int
 
 
-def albums_due_at_deezer(connection: Connection, today: date) -> list[AlbumDueAtDeezer]:
-    """Albums in their first eight weeks that Deezer was not asked about today, those never asked about first."""
-    rows = connection.execute(statement("albums_due_at_deezer"), {"today": today})
-    return [AlbumDueAtDeezer(row.album_id, row.upc, row.deezer_album_id) for row in rows]
+def albums_due_at_deezer(
+    connection: Connection, today: date, *, tried: Collection[str], most: int
+) -> list[AlbumDueAtDeezer]:
+    """Some of the albums in their first eight weeks that Deezer was not asked about today, without those tried."""
+    parameters = {"today": today, "tried": list(tried), "most": most}
+    rows = connection.execute(statement("albums_due_at_deezer"), parameters)
+    return [AlbumDueAtDeezer(row.album_id, row.upc, row.deezer_album_id, row.albums_due) for row in rows]
 
 
 def tracks_to_match(connection: Connection, album_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:

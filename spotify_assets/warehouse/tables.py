@@ -396,7 +396,7 @@ api_calls = Table(
     _required(
         "access",
         Text,
-        "What the key could do: extended, development, …; not asked where only others were called.",
+        "What the key could do as far as was known: extended, development, …; or not asked.",
     ),
     _required("calls", Integer, "Requests sent, also those that failed or were sent again."),
     _required("rate_limited", Integer, "Answers 429, or the error that stands for it."),

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from spotify_assets.automation import load_albums, load_missing_albums, poll_schedule
+from spotify_assets.automation import load_albums, load_missing_albums, reason_not_to_poll
 from spotify_assets.client_state import WarehouseBudget, state_engine
 from spotify_assets.definitions import defs
 from spotify_assets.load_planning import loaded_albums
@@ -35,15 +35,6 @@ def ask_sensor(graph: Graph) -> dg.SensorResult:
         result = load_missing_albums(context)
     assert isinstance(result, dg.SensorResult)
     return result
-
-
-def ask_schedule(graph: Graph, at: datetime) -> dg.RunRequest | dg.SkipReason:
-    with dg.build_schedule_context(
-        instance=graph.instance, resources=defs.resources, scheduled_execution_time=at
-    ) as context:
-        answer = poll_schedule(context)
-    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
-    return answer
 
 
 def let_the_quota_be_renewed(graph: Graph) -> None:
@@ -86,12 +77,13 @@ def test_a_quota_in_the_middle_of_a_run_keeps_what_was_loaded_and_the_rest_is_co
     assert not third.succeeded
     assert web_api_calls(graph) == calls + 1
     assert "asked to wait until" in str(ask_sensor(graph).skip_reason)
-    assert isinstance(ask_schedule(graph, datetime.now(UTC)), dg.SkipReason)
+    assert "asked to wait until" in str(reason_not_to_poll(graph.instance, graph.engine, datetime.now(UTC)))
     # What the kept albums lack comes from others, and need not wait.
     assert loaded_albums(graph.instance) == answered
 
     let_the_quota_be_renewed(graph)
-    assert isinstance(ask_schedule(graph, datetime.now(UTC)), dg.RunRequest)
+    tomorrow = datetime.now(UTC) + timedelta(hours=21)
+    assert reason_not_to_poll(graph.instance, graph.engine, tomorrow) is None
     assert graph.load_everything().succeeded
     registered = set(graph.instance.get_dynamic_partitions("album_id"))
     assert {key for (key,) in graph.rows("select album_id from spotify.releases")} == registered
@@ -133,6 +125,30 @@ def test_the_quota_of_one_group_of_endpoints_leaves_the_others_open(start_graph:
     searches = graph.sandbox.calls()["search"]
     graph.poll()
     assert graph.sandbox.calls()["search"] == 2 * searches
+
+
+def test_a_key_that_finds_albums_by_search_is_polled_once_a_day(start_graph: StartGraph) -> None:
+    """Four polls a day of 100 calls used up a quota of a few hundred searches."""
+    graph = start_graph(access="development", albums=60)
+    graph.poll()
+    now = datetime.now(UTC)
+    assert "once a day" in str(reason_not_to_poll(graph.instance, graph.engine, now + timedelta(hours=6)))
+    assert reason_not_to_poll(graph.instance, graph.engine, now + timedelta(hours=24)) is None
+
+
+def test_a_key_with_a_list_of_new_releases_is_polled_every_time(graph: Graph) -> None:
+    graph.poll()
+    assert reason_not_to_poll(graph.instance, graph.engine, datetime.now(UTC)) is None
+
+
+def test_given_albums_do_not_wait_for_the_search(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = start_graph(access="development", albums=60, faults=["quota=52531:on=search"])
+    graph.run("poll_new_releases")
+    assert reason_not_to_poll(graph.instance, graph.engine, datetime.now(UTC)) is not None
+    monkeypatch.setenv("SPOTIFY_ALBUM_IDS", "watch.txt")
+    assert reason_not_to_poll(graph.instance, graph.engine, datetime.now(UTC)) is None
 
 
 def test_after_a_quota_the_sensor_asks_for_what_the_kept_albums_lack_and_nothing_else(

@@ -61,7 +61,7 @@ def test_the_albums_of_a_table_are_registered(graph: Graph) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        pytest.param(f"{A}\nnot an id\n{B}\n", "line 2: 'not an id'", id="a malformed line"),
+        pytest.param(f"{A}\nnot an id\n{B}\n", "line 2 (9 characters)", id="a malformed line"),
         pytest.param(f"{A}\nspotify:track:{B}\n", "line 2", id="a track"),
         pytest.param("\n# nothing\n", "names no album", id="empty"),
     ],
@@ -76,6 +76,15 @@ def test_a_file_that_cannot_be_used_is_refused_by_line_and_nothing_of_it_is_regi
     assert told in failure_text(result)
     assert str(path) in failure_text(result)
     assert partitions(graph) == []
+
+
+def test_a_file_of_secrets_given_by_mistake_is_not_shown(graph: Graph, tmp_path: Path) -> None:
+    """The first lines of .env stood in the event log."""
+    path = tmp_path / ".env"
+    path.write_text("SPOTIPY_CLIENT_SECRET=hush-hush\n", encoding="utf-8")
+    result = register(graph, str(path))
+    assert not result.success
+    assert "hush" not in " ".join(str(entry) for entry in graph.instance.all_logs(result.run_id))
 
 
 @pytest.mark.parametrize(

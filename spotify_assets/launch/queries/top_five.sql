@@ -1,13 +1,12 @@
--- The five most popular new releases of the latest week that has a measurement: by Spotify's popularity, or where there
--- is none of it in any week, by Deezer's rank.
+-- The five most popular new releases of the latest week that has a measurement: by Spotify's popularity, or where that
+-- week has none of it, by Deezer's rank.
 with latest as (
     select
         measured.measure,
-        max(measured.week_start) as week_start
+        measured.week_start
     from marts.weekly_popular_releases as measured
     where measured.rank is not null
-    group by measured.measure
-    order by measured.measure desc
+    order by measured.week_start desc, measured.measure desc
     limit 1
 )
 

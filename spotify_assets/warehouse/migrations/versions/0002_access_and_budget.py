@@ -50,7 +50,7 @@ def upgrade() -> None:
             "access",
             sa.Text(),
             nullable=False,
-            comment="What the key could do: extended, development, …; not asked where only others were called.",
+            comment="What the key could do as far as was known: extended, development, …; or not asked.",
         ),
         sa.Column(
             "calls",
