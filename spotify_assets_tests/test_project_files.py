@@ -9,6 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from spotify_assets.spotify.endpoints import (
+    AUDIO_FEATURES,
+    CLOSABLE,
+    RECCOBEATS_FEATURES,
+    SPOTIFY,
+    service_of,
+)
+from spotify_assets.spotify.forecast import Choices, Workload, expected_calls
+
 REPOSITORY = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 PACKAGE = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", re.MULTILINE)
@@ -73,6 +82,21 @@ def test_the_make_targets_that_a_document_names_exist(document: str) -> None:
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text(document), re.DOTALL))
     named = set(re.findall(r"\bmake (?:[A-Z]+=\S+ )*([a-z][a-z-]*)", code))
     assert named <= set(re.findall(r"^([a-z][a-z-]*):", text("Makefile"), re.MULTILINE))
+
+
+def test_the_calls_that_the_page_on_keys_promises_are_those_of_the_plan() -> None:
+    [row] = re.findall(
+        r"^\| calls for 1,000 albums of 12 tracks \|(.*)\|$", text("docs/keys.md"), re.MULTILINE
+    )
+    choices = Choices(asks_single_tracks=False, asks_reccobeats=True, asks_deezer=True)
+    kinds: list[set[str]] = [set(), {AUDIO_FEATURES}, set(CLOSABLE)]
+    for cell, closed in zip(row.split("|"), kinds, strict=True):
+        calls = expected_calls(Workload(albums=1000, tracks=12_000, artists=1200), closed, choices)
+        to_spotify = sum(count for endpoint, count in calls.items() if service_of(endpoint) == SPOTIFY)
+        assert cell.split()[0].rstrip(",") == f"{to_spotify:,}"
+        reccobeats = calls.get(RECCOBEATS_FEATURES)
+        assert ("to ReccoBeats" in cell) == (reccobeats is not None)
+        assert reccobeats is None or f"and {reccobeats} to ReccoBeats" in cell
 
 
 def test_no_file_names_a_package_registry_or_a_folder_of_one_machine() -> None:

@@ -31,6 +31,13 @@ def test_an_empty_environment_gives_the_documented_defaults(tmp_path: Path) -> N
         ("SPOTIFY_MARKETS", "US,UK", "UK"),
         ("SPOTIFY_MARKETS", ",", "no market"),
         ("SPOTIFY_API_URL", "api.spotify.com/v1", "http://"),
+        ("SPOTIFY_API_URL", "http://", "is not an address"),
+        ("RECCOBEATS_API_URL", "https://exa mple.com/v1/", "is not an address"),
+        ("RECCOBEATS_API_URL", "https://.bad/", "is not an address"),
+        ("DEEZER_API_URL", "https://[::1/", "is not an address"),
+        ("DEEZER_API_URL", "https://host:port/", "is not an address"),
+        ("SPOTIFY_CALLS_PER_30_SECONDS", "0", "greater than or equal to 1"),
+        ("SPOTIFY_ISRC", "yes", "'0' or '1'"),
         ("SPOTIFY_MAX_RETRY_AFTER", "soon", "number"),
         ("SPOTIFY_MAX_RETRY_AFTER", "inf", "finite"),
         ("SPOTIFY_MAX_RETRY_AFTER", "86400", "less than or equal to 3600"),
@@ -86,6 +93,29 @@ def test_a_dotenv_file_is_read_and_the_environment_wins_over_it(tmp_path: Path) 
 def test_an_empty_value_counts_as_unset(tmp_path: Path) -> None:
     """ECS and compose files pass declared variables as empty strings."""
     assert load(tmp_path, SPOTIPY_CLIENT_ID="", SPOTIFY_ACCESS=" ") == load(tmp_path)
+
+
+@pytest.mark.parametrize("variable", ["RECCOBEATS_API_URL", "DEEZER_API_URL"])
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_an_empty_address_of_a_neighbour_switches_it_off(tmp_path: Path, variable: str, place: str) -> None:
+    if place == ".env":
+        (tmp_path / ".env").write_text(f"{variable}=\n", encoding="utf-8")
+    settings = load(tmp_path, **({variable: ""} if place == "environment" else {}))
+    urls = [
+        address(in_sandbox=in_sandbox)
+        for address in (settings.reccobeats_url, settings.deezer_url)
+        for in_sandbox in (True, False)
+    ]
+    assert urls.count(None) == 2
+
+
+def test_in_the_sandbox_the_neighbours_are_the_sandboxs_own_unless_they_are_set(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path, SPOTIFY_ACCOUNTS_URL="http://127.0.0.1:1/", DEEZER_API_URL="http://127.0.0.1:2/"
+    )
+    assert settings.reccobeats_url(in_sandbox=True) == "http://127.0.0.1:1/reccobeats/v1/"
+    assert settings.reccobeats_url(in_sandbox=False) == "https://api.reccobeats.com/v1/"
+    assert settings.deezer_url(in_sandbox=True) == "http://127.0.0.1:2/"
 
 
 def test_base_addresses_end_with_a_slash(tmp_path: Path) -> None:

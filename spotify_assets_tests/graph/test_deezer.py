@@ -1,15 +1,20 @@
 """Deezer's ranks beside Spotify's popularity: what the sandbox's Deezer knows is what the warehouse holds."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
+from polars.testing import assert_frame_equal
 
 from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
 from spotify_assets.sandbox import deezer as deezer_truth
 from spotify_assets.sandbox.model import Album
-from spotify_assets_tests.graph.conftest import Graph, StartGraph
+from spotify_assets_tests.graph.conftest import Graph, StartGraph, failure_text
 from spotify_assets_tests.graph.test_access import metadata_of
+from spotify_assets_tests.spotify.fake_api import FakeApi
 
 # Enough for every kind of miss: albums that are not there, other releases, missing and other recordings.
 ALBUMS: dict[str, Any] = {"albums": 150, "tracks_per_album": 6}
@@ -231,3 +236,78 @@ def test_real_services_are_never_asked_about_invented_albums(
     monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", "some-secret")
     assert graph.load_everything().failures == []
     assert graph.sandbox.calls()["deezer/album/upc:{upc}"] > 0
+
+
+@pytest.mark.parametrize(
+    ("claimed", "environ"),
+    [
+        pytest.param("live", {}, id="the sandbox on a database of live data"),
+        pytest.param(
+            "sandbox",
+            {
+                "SPOTIFY_SANDBOX": "0",
+                "SPOTIPY_CLIENT_ID": "some-id",
+                "SPOTIPY_CLIENT_SECRET": "some-secret",
+                "SPOTIFY_ACCOUNTS_URL": "a live service",
+            },
+            id="live credentials on a database of the sandbox",
+        ),
+    ],
+)
+def test_a_database_of_the_other_kind_keeps_what_deezer_said(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch, claimed: str, environ: dict[str, str]
+) -> None:
+    """The daily run made every album absent: it had asked the other kind's Deezer, and called that a success."""
+    graph = start_graph(albums=12)
+    graph.load_everything()
+    _a_day_passes(graph)
+    before = graph.table("deezer.albums", "album_id")
+    with FakeApi() as live:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value.replace("a live service", live.url))
+        with graph.engine.begin() as connection:
+            connection.exec_driver_sql(f"update ops.source set kind = '{claimed}'")
+        graph.sandbox.reset_calls()
+        result = graph.run("refresh_marts")
+        assert not result.success
+        assert "the two never mix" in failure_text(result)
+        assert [request.path for request in live.requests if request.path != "/api/token"] == []
+    assert not any(name.startswith("deezer/") for name in graph.sandbox.calls())
+    assert_frame_equal(graph.table("deezer.albums", "album_id"), before)
+
+
+def test_deezer_waits_for_a_token_service_that_is_down_and_fails_nothing(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a token nobody knows whether the run's albums are real ones."""
+    monkeypatch.setattr("spotify_assets.spotify.wire.RetryPolicy.attempts", 1)
+    graph = start_graph(albums=12)
+    graph.load_everything()
+    _a_day_passes(graph)
+    graph.sandbox.set_faults("token-down")
+    assert graph.run("refresh_marts").success
+    assert "token" in str(metadata_of(graph, DEEZER_ALBUMS)["problem"])
+
+
+def test_two_runs_at_once_ask_about_most_albums_once(start_graph: StartGraph) -> None:
+    """Each asked about all of them."""
+    graph = start_graph(albums=12, latency=0.01)
+    graph.load_everything()
+    with graph.engine.begin() as connection:
+        connection.exec_driver_sql("truncate deezer.albums, deezer.track_ranks")
+        # Enough that a second chunk is left when the first is answered.
+        connection.exec_driver_sql(
+            "insert into spotify.releases (album_id, name, album_type, total_tracks, upc, artist_ids, artist_names,"
+            " fetched_at) select 'made' || n, 'x', 'album', 0, (4000000000000 + n)::text, '{}', '{}', now()"
+            " from generate_series(1, 400) as n"
+        )
+    graph.sandbox.reset_calls()
+    with dg.DagsterInstance.ephemeral() as other, ThreadPoolExecutor(2) as pool:
+        # Each with an instance of its own: the one in memory serves one run at a time.
+        results = list(
+            pool.map(lambda one: one.run("refresh_marts"), (graph, replace(graph, instance=other)))
+        )
+    assert all(result.success for result in results)
+    assert graph.count("deezer.albums") == 412
+    asked = graph.sandbox.calls()["deezer/album/upc:{upc}"]
+    assert asked < 1.6 * 412

@@ -2,6 +2,10 @@
 
 from datetime import timedelta
 
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
 from spotify_assets.assets.feature_attempts import FEATURE_ATTEMPTS
 from spotify_assets.warehouse.statements import features_due
 from spotify_assets_tests.graph.conftest import Graph, StartGraph
@@ -123,3 +127,41 @@ def test_a_month_without_any_run_costs_one_attempt_and_not_one_for_each_day_miss
     days_pass(graph, 31)
     assert asked_again(graph)
     assert asked_again(graph) == []
+
+
+def test_absences_kept_from_a_step_that_failed_are_followed_up_as_well(start_graph: StartGraph) -> None:
+    """Their albums counted as loaded, and nobody ever asked for their features again."""
+    graph = start_graph(albums=60, tracks_per_album=10, faults=["rate-limit=86400:on=audio-features:after=2"])
+    assert not graph.load_everything().succeeded
+    kept = absent(graph)
+    assert kept
+    followed_up = {key for (key,) in graph.rows("select track_id from ops.feature_attempts")}
+    assert followed_up == kept
+
+
+def test_what_spotify_has_measured_is_not_replaced_by_less(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that had lost access erased its features with the next re-materialization."""
+    graph = start_graph(albums=30)
+    graph.load_everything()
+    order = "album_id, track_id"
+    before = graph.table("spotify.audio_features", order).filter(pl.col("status") == "measured")
+    keys = graph.instance.get_dynamic_partitions("album_id")
+    for url in ("", graph.sandbox.reccobeats_url):
+        monkeypatch.setenv("RECCOBEATS_API_URL", url)
+        graph.sandbox.set_faults("audio-features-closed")
+        assert graph.load_range(keys[0], keys[-1]).success
+        after = graph.table("spotify.audio_features", order).filter(pl.col("source") == "spotify")
+        assert_frame_equal(after, before)
+    assert graph.rows("select count(*) from ops.feature_attempts where outcome = 'unanswered'") == [(0,)]
+
+
+def test_a_limit_on_features_holds_up_neither_the_daily_run_nor_the_marts(start_graph: StartGraph) -> None:
+    graph = start_graph(albums=30)
+    graph.load_everything()
+    days_pass(graph, 1)
+    graph.sandbox.set_faults("rate-limit=86400:on=audio-features")
+    assert graph.run("refresh_marts").success
+    assert "too many requests" in str(metadata_of(graph, FEATURE_ATTEMPTS)["problem"])
+    assert set(_due(graph)) == absent(graph)

@@ -112,6 +112,60 @@ def test_a_rate_limited_pass_stops_at_its_first_run_and_says_so(
     assert closure.until > datetime.now(UTC) + timedelta(hours=23)
 
 
+def test_a_refused_account_is_not_taken_for_a_bad_album(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After four hours without Premium each album was loaded by a run of its own, for a week."""
+    monkeypatch.setenv("SPOTIFY_ALBUMS_PER_RUN", "4")
+    graph = start_graph()
+    keys = graph.poll()
+    graph.sandbox.set_faults("premium-required")
+    for _ in range(4):
+        assert not graph.load_range(keys[0], keys[-1]).success
+    [*_, record] = graph.instance.get_run_records(dg.RunsFilter(job_name=load_albums.name))
+    assert record.dagster_run.tags[CAUSE_TAG] == Cause.ACCOUNT
+    later = datetime.now(UTC) + timedelta(hours=2)
+    assert [(found.start, found.end) for found in missing_ranges(graph.instance, later, {})] == [
+        (keys[0], keys[3]),
+        (keys[4], keys[7]),
+        (keys[8], keys[11]),
+    ]
+
+
+def test_a_pass_ends_at_the_first_run_that_is_refused_altogether(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPOTIFY_ALBUMS_PER_RUN", "4")
+    graph = start_graph()
+    graph.poll()
+    graph.sandbox.set_faults("premium-required:on=albums")
+    outcome = graph.load_everything()
+    assert not outcome.succeeded
+    assert graph.sandbox.calls()["albums"] == 1
+    assert sum("Active premium subscription" in failure for failure in outcome.failures) == 1
+
+
+def test_tracks_whose_features_must_wait_are_in_the_marts_all_the_same(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sensor said "waiting" until the limit ended, and the marts stayed as they were."""
+    graph = start_graph(faults=["rate-limit=86400:on=audio-features"])
+    keys = graph.poll()
+    assert not graph.load_range(keys[0], keys[-1]).success
+    assert graph.count("marts.track_catalog") == 0
+    monkeypatch.setattr("spotify_assets.load_planning.RETRY_FAILED_AFTER", timedelta(0))
+    monkeypatch.setattr("spotify_assets.automation.RETRY_FAILED_AFTER", timedelta(0))
+    while requests := tick(graph):
+        for request in requests:
+            job = defs.resolve_job_def(str(request.job_name))
+            assert job.execute_in_process(
+                instance=graph.instance, tags=request.tags, asset_selection=request.asset_selection
+            ).success
+    assert graph.rows("select features_status, count(*) from marts.track_catalog group by 1") == [
+        ("pending", 48)
+    ]
+
+
 def test_artists_that_failed_after_the_load_are_made_good_by_the_next_pass(start_graph: StartGraph) -> None:
     """All partitions counted as loaded, and no job held the artists: passes two and three called it a success."""
     graph = start_graph(faults=["status=400/json:on=artists:times=1"])

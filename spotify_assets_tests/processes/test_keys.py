@@ -95,6 +95,16 @@ def test_a_probe_of_an_account_without_premium_says_that_sentence(
     assert "Traceback" not in probed.stdout
 
 
+def test_a_probe_that_got_no_answer_does_not_call_the_key_extended(
+    development_clone: Clone, development_sandbox: SandboxServer
+) -> None:
+    development_sandbox.set_faults("rate-limit=86400:on=tracks")
+    probed = development_clone.run("spotify-assets", "probe")
+    assert probed.returncode == 1
+    assert "is not known" in probed.stdout
+    assert re.search(r"tracks +did not say", probed.stdout)
+
+
 def test_the_doctor_says_what_the_key_may_do_and_until_when_it_must_wait(
     development_clone: Clone, development_sandbox: SandboxServer
 ) -> None:
