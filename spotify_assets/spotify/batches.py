@@ -1,10 +1,12 @@
 """Chunks of ids over a few threads, halves of those that fail, and pages by offset: each done here alone."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 import requests
@@ -202,23 +204,29 @@ def run_batches(
     """
     stop = threading.Event()
     executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="spotify")
+    ended: SimpleQueue[tuple[_T] | BaseException] = SimpleQueue()
     failures: list[BaseException] = []
 
-    def call_or_stop(batch: Sequence[str]) -> _T:
+    def call_and_tell(batch: Sequence[str]) -> None:
         try:
-            return call(batch, stop)
-        except Exception:
+            result = call(batch, stop)
+        except BaseException as error:  # noqa: BLE001 -- raised by the calling thread
             # By the thread itself: it would else begin the next batch before the error is seen.
             stop.set()
-            raise
+            ended.put(error)
+        else:
+            ended.put((result,))
 
     try:
         # Within the try: Ctrl-C may come while the first calls wait already and the last are not submitted.
-        for future in _as_they_end([executor.submit(call_or_stop, batch) for batch in batches]):
-            if (failure := future.exception()) is None:
-                on_result(future.result())
+        for batch in batches:
+            executor.submit(call_and_tell, batch)
+        for _ in batches:
+            outcome = _next(ended)
+            if isinstance(outcome, BaseException):
+                failures.append(outcome)
             else:
-                failures.append(failure)
+                on_result(*outcome)
     finally:
         # After an interrupt nobody waits for the requests that are under way.
         stop.set()
@@ -228,12 +236,12 @@ def run_batches(
         raise next((each for each in failures if not isinstance(each, StoppedError)), failures[0])
 
 
-def _as_they_end(futures: Sequence[Future[_T]]) -> Iterator[Future[_T]]:
-    pending = set(futures)
-    while pending:
+def _next(ended: "SimpleQueue[_T]") -> _T:
+    # Not futures.wait: it takes a lock of every future, and an interrupt meanwhile leaves them locked for ever.
+    while True:
         # The system may hand a signal to any thread; only one that wakes now and then gets to see it.
-        done, pending = wait(pending, timeout=WAKE_EVERY, return_when=FIRST_COMPLETED)
-        yield from done
+        with contextlib.suppress(Empty):
+            return ended.get(timeout=WAKE_EVERY)
 
 
 class Answering:
