@@ -129,12 +129,12 @@ def _pace(row: Row[Any]) -> Pace:
     if row.version is None:
         return Pace()
     return Pace(
-        rate=row.calls_per_30s,
+        rate=row.calls_per_window,
         next_call_at=_seconds(row.next_call_at),
         paused_until=_seconds(row.paused_until),
         slowed_at=_seconds(row.slowed_at),
         raised_at=_seconds(row.raised_at),
-        recent=tuple(zip(row.recent_seconds, row.recent_calls, strict=True)),
+        recent=tuple(zip(row.recent_slices, row.recent_calls, strict=True)),
     )
 
 
@@ -144,12 +144,12 @@ def _change(connection: Connection, kept: _Kept, pace: Pace) -> bool:
         "caller": kept.caller,
         "service": kept.service,
         "version": kept.version,
-        "calls_per_30s": pace.rate,
+        "calls_per_window": pace.rate,
         "next_call_at": _moment(pace.next_call_at),
         "paused_until": _moment(pace.paused_until),
         "slowed_at": _moment(pace.slowed_at),
         "raised_at": _moment(pace.raised_at),
-        "recent_seconds": [second for second, _ in pace.recent],
+        "recent_slices": [number for number, _ in pace.recent],
         "recent_calls": [calls for _, calls in pace.recent],
     }
     return connection.execute(statement("change_call_rate"), values).one_or_none() is not None
@@ -197,9 +197,9 @@ class WarehouseAccessMemory:
 
 
 KNOWN_LIMITS: Mapping[str, Pacing] = {
-    # 50 calls in 5 s, as Deezer says.
-    DEEZER: Pacing(most=300),
+    # As Deezer says.
+    DEEZER: Pacing(most=50, window=5.0),
     # Not published; its users send one or two calls a second.
     RECCOBEATS: Pacing(most=60),
 }
-"""The limits of the live services that are known, as calls in 30 s."""
+"""The limits of the live services that are known."""

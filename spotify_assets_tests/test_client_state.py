@@ -91,7 +91,7 @@ def test_the_calls_of_one_budget_take_places_of_the_other(make_budget: MakeBudge
     assert first.take(ALBUMS, NOW).wait == 0
     assert 0 < second.take(TRACKS, NOW).wait <= 30 / 9.9
     row = rates(engine)[CLIENT, "spotify"]
-    assert (row.calls_per_30s, sum(row.recent_calls), row.version) == (9.9, 1, 1)
+    assert (row.calls_per_window, sum(row.recent_calls), row.version) == (9.9, 1, 1)
 
 
 def test_the_pause_that_one_budget_is_told_holds_the_other(make_budget: MakeBudget) -> None:
@@ -113,10 +113,10 @@ def test_the_rate_that_one_budget_has_learned_is_the_others(make_budget: MakeBud
     second.refused(ALBUMS, grants[-1].at, 29.0)
     row = rates(engine)[CLIENT, "spotify"]
     # 39 of 40 passed.
-    assert row.calls_per_30s == pytest.approx(0.99 * 39, rel=0.1)
+    assert row.calls_per_window == pytest.approx(0.99 * 39, rel=0.1)
     assert sum(row.recent_calls) == 39
     first.refused(ALBUMS, grants[-2].at, 29.0)
-    assert rates(engine)[CLIENT, "spotify"].calls_per_30s == row.calls_per_30s
+    assert rates(engine)[CLIENT, "spotify"].calls_per_window == row.calls_per_window
 
 
 def test_the_pace_is_that_of_the_database_whatever_a_machine_takes_the_time_to_be(

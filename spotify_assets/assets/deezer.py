@@ -45,6 +45,7 @@ class _Tally:
     unmatched: int = 0
     set_aside: int = 0
     problem: str | None = None
+    is_given_up: bool = False
 
     def add(self, batch: DeezerBatch) -> None:
         statuses = batch.albums["status"].to_list()
@@ -55,7 +56,9 @@ class _Tally:
             self.matched_by[way] += ways.count(way)
         self.unmatched += batch.unmatched
         self.set_aside += len(batch.set_aside)
-        self.problem = batch.problem
+        if batch.problem is not None:
+            self.problem = self.problem or batch.problem.sentence
+            self.is_given_up = batch.problem.gave_up
 
     def metadata(self) -> dict[str, Any]:
         """For the asset; what starts with "tracks" for the ranks as well."""
@@ -138,7 +141,7 @@ def _ask_about_due(spotify: Spotify, warehouse: Warehouse, clock: Clock) -> _Tal
             tally.problem = "switched off: DEEZER_API_URL is empty"
             break
         _ask_about_chunk(due, deezer, warehouse, clock, tally)
-        if tally.problem:
+        if tally.is_given_up:
             break
     return tally
 

@@ -18,6 +18,7 @@ from spotify_assets.partitions import album_id, album_ids_of_run
 from spotify_assets.resources import Clock, Spotify, Warehouse
 from spotify_assets.spotify import records
 from spotify_assets.spotify.batches import Part
+from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.endpoints import ARTISTS as ARTISTS_AT_SPOTIFY
 from spotify_assets.spotify.endpoints import ARTISTS_AT_ONCE
 from spotify_assets.spotify.endpoints import TRACK as TRACK_AT_SPOTIFY
@@ -304,22 +305,43 @@ def artists(
     gets details.
     """
     fetched_at = clock.now()
-    with reported_calls(context, ARTISTS, spotify, warehouse, clock) as report:
-        with spotify_failures():
-            batch = _fetch_artists(spotify, warehouse, fetched_at)
+    added = _Added()
+
+    def write(batch: Batch) -> None:
+        """Each answer as it comes: what was answered before a limit is not asked for again."""
         with warehouse.engine.begin() as connection:
             upsert_artists(connection, batch.frame, fetched_at)
             record_set_aside(connection, ARTISTS.to_user_string(), batch.set_aside, fetched_at)
+        added.add(batch)
+
+    with reported_calls(context, ARTISTS, spotify, warehouse, clock) as report:
+        with spotify_failures():
+            _fetch_artists(spotify, warehouse, fetched_at, write)
+        with warehouse.engine.connect() as connection:
             credited = artists_credited_since(connection, _start_of_run(context, fetched_at))
-        report.skip(ARTISTS_AT_SPOTIFY, max(0, credited - batch.frame.height) // ARTISTS_AT_ONCE)
+        report.skip(ARTISTS_AT_SPOTIFY, max(0, credited - added.artists) // ARTISTS_AT_ONCE)
         return dg.MaterializeResult(
             metadata={
-                "artists_added": batch.frame.height,
-                "with_details": batch.frame.height - batch.frame["popularity"].null_count(),
-                "set_aside": len(batch.set_aside),
+                "artists_added": added.artists,
+                "with_details": added.with_details,
+                "set_aside": added.set_aside,
                 **report.metadata(),
             }
         )
+
+
+@dataclass
+class _Added:
+    """The artists that were written."""
+
+    artists: int = 0
+    with_details: int = 0
+    set_aside: int = 0
+
+    def add(self, batch: Batch) -> None:
+        self.artists += batch.frame.height
+        self.with_details += batch.frame.height - batch.frame["popularity"].null_count()
+        self.set_aside += len(batch.set_aside)
 
 
 def _start_of_run(context: dg.AssetExecutionContext, now: datetime) -> datetime:
@@ -327,18 +349,39 @@ def _start_of_run(context: dg.AssetExecutionContext, now: datetime) -> datetime:
     return datetime.fromtimestamp(record.start_time, UTC) if record and record.start_time else now
 
 
-def _fetch_artists(spotify: Spotify, warehouse: Warehouse, now: datetime) -> Batch:
-    """The artists that are not known yet; no client is made where there are none."""
+def _fetch_artists(
+    spotify: Spotify, warehouse: Warehouse, now: datetime, write: Callable[[Batch], None]
+) -> None:
+    """Fetch the artists that are not known yet; no client is made where there are none."""
     with warehouse.engine.connect() as connection:
         if not artists_to_fetch(connection, now, details_are_given=True):
-            return Batch(records.frame(records.ARTISTS))
-        client = spotify.client()
-        is_open = client.access.allows(ARTISTS_AT_SPOTIFY)
-        artist_ids = artists_to_fetch(connection, now, details_are_given=is_open)
-        if is_open:
-            try:
-                return client.artists(artist_ids)
-            except ForbiddenError:
-                # The client has noted that it is closed.
-                pass
-        return Batch(records.artists_by_name(credited_names(connection, artist_ids)))
+            return
+    client = spotify.client()
+    if client.access.allows(ARTISTS_AT_SPOTIFY) and _fetch_details_of_artists(client, warehouse, now, write):
+        return
+    with warehouse.engine.connect() as connection:
+        left = artists_to_fetch(connection, now, details_are_given=False)
+        names = credited_names(connection, left)
+    write(Batch(records.artists_by_name(names)))
+
+
+def _fetch_details_of_artists(
+    client: SpotifyClient, warehouse: Warehouse, now: datetime, write: Callable[[Batch], None]
+) -> bool:
+    """Fetch what Spotify says of the artists; False where that is closed to the key, or closes meanwhile."""
+    with warehouse.engine.connect() as connection:
+        artist_ids = artists_to_fetch(connection, now, details_are_given=True)
+    answered: set[str] = set()
+
+    def take(part: Part[Batch]) -> None:
+        write(part.content)
+        answered.update(part.ids)
+
+    try:
+        batch = client.artists(artist_ids, on_part=take)
+    except ForbiddenError:
+        # The client has noted that it is closed.
+        return False
+    of_no_answer = [item for item in batch.set_aside if item.item_id not in answered]
+    write(Batch(records.frame(records.ARTISTS), tuple(of_no_answer)))
+    return True

@@ -1,6 +1,7 @@
 """What is new, and what is on it: sightings, releases and their tracks."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,8 +22,13 @@ from spotify_assets.spotify.batches import Part
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.endpoints import ALBUM, ALBUMS, ALBUMS_AT_ONCE, SEARCH
 from spotify_assets.spotify.endpoints import NEW_RELEASES as NEW_RELEASES_LIST
-from spotify_assets.spotify.errors import BadRequestError, MalformedAnswerError, NotFoundError
-from spotify_assets.spotify.records import AlbumBatch, Batch
+from spotify_assets.spotify.errors import (
+    ApiError,
+    BadRequestError,
+    MalformedAnswerError,
+    NotFoundError,
+)
+from spotify_assets.spotify.records import AlbumBatch, Batch, SetAside
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.statements import albums_by_market, record_set_aside, upsert_sightings
 
@@ -74,27 +80,24 @@ def new_releases(
     seen_at = clock.now()
     with reported_calls(context, NEW_RELEASES, spotify, warehouse, clock) as report:
         with spotify_failures():
-            polls, refused = _poll(spotify.client(), spotify.markets)
-        sightings = pl.concat([poll.frame for poll in polls])
+            client = spotify.client()
+        poll = _poll(client, spotify.markets)
+        sightings = poll.sightings
         with warehouse.engine.begin() as connection:
             upsert_sightings(connection, sightings, seen_at)
-            for poll in polls:
-                record_set_aside(connection, NEW_RELEASES.to_user_string(), poll.set_aside, seen_at)
+            record_set_aside(connection, NEW_RELEASES.to_user_string(), poll.set_aside, seen_at)
         added = register_albums(context.instance, sightings["album_id"].to_list())
         listed = sightings["album_id"].n_unique()
-        _skip_known(report, spotify.client(), listed - len(added))
-        if refused:
-            # What the other markets listed is recorded by now.
-            raise dg.Failure(f"Markets that could not be polled: {'; '.join(refused)}", allow_retries=False)
+        _skip_known(report, client, listed - len(added))
+        # What was listed by then is recorded.
+        poll.raise_failure()
         return dg.MaterializeResult(
             metadata={
                 "albums_listed": listed,
                 "albums_added": len(added),
-                "set_aside": sum(len(poll.set_aside) for poll in polls),
+                "set_aside": len(poll.set_aside),
                 "markets": ", ".join(spotify.markets),
-                "found_by": NEW_RELEASES_LIST
-                if spotify.client().access.allows(NEW_RELEASES_LIST)
-                else SEARCH,
+                "found_by": NEW_RELEASES_LIST if client.access.allows(NEW_RELEASES_LIST) else SEARCH,
                 **report.metadata(),
             }
         )
@@ -121,16 +124,53 @@ def _skip_known(report: CallReport, client: SpotifyClient, albums: int) -> None:
         report.skip(ALBUM, albums)
 
 
-def _poll(client: SpotifyClient, markets: Sequence[str]) -> tuple[list[Batch], list[str]]:
-    """The lists of the markets that can be polled, and for the others what Spotify said."""
-    polls: list[Batch] = [Batch(records.frame(records.SIGHTINGS), ())]
-    refused = []
+@dataclass
+class _Poll:
+    """What the markets listed, page by page, and what went wrong.
+
+    Attributes:
+        pages: as they came.
+        refused: by market, what Spotify said of those that could not be polled.
+        error: what ended the poll of all further markets.
+    """
+
+    pages: list[Batch] = field(default_factory=list)
+    refused: dict[str, ApiError] = field(default_factory=dict)
+    error: ApiError | None = None
+
+    @property
+    def sightings(self) -> pl.DataFrame:
+        """Each album once in each market, at its first position."""
+        frames = [records.frame(records.SIGHTINGS), *(page.frame for page in self.pages)]
+        return pl.concat(frames).unique(["market", "album_id"], keep="first", maintain_order=True)
+
+    @property
+    def set_aside(self) -> list[SetAside]:
+        """Entries that could not be read."""
+        return [item for page in self.pages for item in page.set_aside]
+
+    def raise_failure(self) -> None:
+        """Raise what went wrong, if anything did."""
+        if self.error is not None:
+            with spotify_failures():
+                raise self.error
+        if self.refused:
+            told = "; ".join(f"{market}: {error}" for market, error in self.refused.items())
+            raise dg.Failure(f"Markets that could not be polled: {told}", allow_retries=False)
+
+
+def _poll(client: SpotifyClient, markets: Sequence[str]) -> _Poll:
+    """The lists of the markets; those after one that ends in a limit or an outage are not asked for."""
+    poll = _Poll()
     for market in markets:
         try:
-            polls.append(client.new_releases(market))
+            client.new_releases(market, on_page=poll.pages.append)
         except (BadRequestError, NotFoundError, MalformedAnswerError) as error:
-            refused.append(f"{market}: {error}")
-    return polls, refused
+            poll.refused[market] = error
+        except ApiError as error:
+            poll.error = error
+            break
+    return poll
 
 
 @dg.multi_asset(

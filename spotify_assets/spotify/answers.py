@@ -29,8 +29,8 @@ from spotify_assets.spotify.moments import moment
 DEFAULT_RETRY_AFTER = 10.0
 # A 429 with "Retry-After: 0" has been seen; calling again at once lengthens the penalty.
 SHORTEST_RETRY_AFTER = 1.0
-# Keeps an absurd Retry-After inside what a datetime can hold.
-LONGEST_RETRY_AFTER = 366 * 86_400.0
+# A day has been seen; an absurd one must not lock an endpoint for ever.
+LONGEST_RETRY_AFTER = 7 * 86_400.0
 
 _TEXT_SHOWN = 200
 _SERVER_TIMEOUTS = (408, 425)
@@ -186,7 +186,8 @@ def read_complaint(response: requests.Response) -> Complaint:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
         return Complaint(message=_shorten(response.text) or None, reason=None, is_json=False)
-    error = body.get("error") if isinstance(body, dict) else body
+    # "errors" is ReccoBeats'.
+    error = body.get("error", body.get("errors")) if isinstance(body, dict) else body
     if isinstance(error, dict):
         return Complaint(_text(error.get("message")), _text(error.get("reason")), is_json=True)
     if isinstance(error, str) and isinstance(body, dict):
@@ -204,7 +205,7 @@ def parse_retry_after(header: str | None, now: float) -> float | None:
         now: seconds since the epoch.
 
     Returns:
-        Seconds from 0 to a year; None when there is no header or it cannot be read.
+        Seconds from 0 to a week; None when there is no header or it cannot be read.
     """
     if header is None:
         return None

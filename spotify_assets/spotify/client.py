@@ -8,7 +8,7 @@ ReccoBeats for audio features. A key can lose access in the middle of a method; 
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -85,6 +85,7 @@ _logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _Ask = Callable[[Sequence[str], "_Calls"], _T]
+_OnPage = Callable[[Batch], None] | None
 
 
 class _Calls(spotipy.Spotify):  # type: ignore[misc]  # spotipy has no types
@@ -223,7 +224,7 @@ class SpotifyClient:
         """
         return self.access.ask_all(partial(_ask_for_sample, self._calls(threading.Event())))
 
-    def new_releases(self, market: str) -> Batch:
+    def new_releases(self, market: str, on_page: _OnPage = None) -> Batch:
         """The new albums of a market, in the order of its list.
 
         Source: GET /browse/new-releases, pages of 50: a small editorial subset that spans months. The parameter
@@ -232,9 +233,10 @@ class SpotifyClient:
 
         Args:
             market: ISO 3166-1 alpha-2 code.
+            on_page: told of each page as it comes, also when the method raises in the end.
 
         Returns:
-            A frame with the columns `records.SIGHTINGS`.
+            A frame with the columns `records.SIGHTINGS`, each album once.
 
         Raises:
             ApiError: see `errors`.
@@ -242,13 +244,13 @@ class SpotifyClient:
         _check_market(market, NEW_RELEASES)
         if self._allows(NEW_RELEASES):
             try:
-                found = self._listed(market)
+                found = self._listed(market, on_page)
             except ForbiddenError as error:
                 self._close(NEW_RELEASES, error)
             else:
                 self.access.learn(NEW_RELEASES, is_open=True)
                 return found
-        return self._searched(market)
+        return self._searched(market, on_page)
 
     def albums(
         self,
@@ -358,13 +360,16 @@ class SpotifyClient:
                 gathered.add(Part(gathered.left, Batch(records.withheld_details(gathered.left))))
         return _joined(records.TRACK_DETAILS, gathered.in_order(), [*malformed, *_given_up(gathered)])
 
-    def artists(self, artist_ids: Sequence[str]) -> Batch:
+    def artists(
+        self, artist_ids: Sequence[str], on_part: Callable[[Part[Batch]], None] | None = None
+    ) -> Batch:
         """Names, genres, followers and popularity of artists.
 
         Source: GET /artists?ids=, 50 a call.
 
         Args:
             artist_ids: Spotify ids; each is asked for once.
+            on_part: told of what each call gave.
 
         Returns:
             A frame with the columns `records.ARTISTS`. All but the name is null where Spotify withholds it.
@@ -375,7 +380,7 @@ class SpotifyClient:
             ApiError: see `errors`.
         """
         ids, malformed = _sorted_by_form(ARTISTS, artist_ids)
-        gathered = Gathered[Batch](ids)
+        gathered = Gathered[Batch](ids, on_part)
 
         def ask(some: Sequence[str], calls: _Calls) -> Batch:
             return records.artists(some, _items(calls.artists(some), ARTISTS))
@@ -402,7 +407,7 @@ class SpotifyClient:
         self.access.learn(endpoint, is_open=False)
         self._resolve_doubt()
 
-    def _listed(self, market: str) -> Batch:
+    def _listed(self, market: str, on_page: _OnPage) -> Batch:
         calls = self._calls(threading.Event())
 
         def fetch(offset: int) -> Page:
@@ -410,9 +415,9 @@ class SpotifyClient:
                 _member(calls.new_releases(market, PAGE_SIZE, offset), "albums"), offset, NEW_RELEASES
             )
 
-        return records.sightings(market, _entries(follow_pages(fetch, None, NEW_RELEASES)))
+        return _sightings(market, follow_pages(fetch, None, NEW_RELEASES), NEW_RELEASES, on_page)
 
-    def _searched(self, market: str) -> Batch:
+    def _searched(self, market: str, on_page: _OnPage) -> Batch:
         calls = self._calls(threading.Event())
 
         def fetch(offset: int) -> Page:
@@ -421,13 +426,14 @@ class SpotifyClient:
             )
             return read_page(_member(answer, "albums"), offset, SEARCH)
 
-        return records.sightings(market, _entries(follow_search(fetch)), SEARCH)
+        return _sightings(market, follow_search(fetch), SEARCH, on_page)
 
     def _ask_elsewhere(self, gathered: Gathered[Batch]) -> str | None:
         """Ask ReccoBeats for the features that are left; why not all could be asked for, in a sentence."""
         if self.reccobeats is None:
             return NO_SOURCE_OF_FEATURES if gathered.left else None
-        return self.reccobeats.audio_features(gathered)
+        problem = self.reccobeats.audio_features(gathered)
+        return problem.sentence if problem else None
 
     def _ask_if_open(self, endpoint: str, size: int, ask: _Ask[_T], gathered: Gathered[_T]) -> bool:
         """Ask for what is left in batches; False where the endpoint is closed, or is found closed meanwhile."""
@@ -480,10 +486,15 @@ def _or_none(call: Callable[[], object]) -> object:
         return None
 
 
-def _entries(pages: Iterable[Page]) -> Iterator[tuple[int, object]]:
-    """The entries of a list with their positions from 1."""
+def _sightings(market: str, pages: Iterable[Page], endpoint: str, on_page: _OnPage) -> Batch:
+    """What the pages of a list hold, each album once, and each entry with its position from 1."""
+    entries: list[tuple[int, object]] = []
     for page in pages:
-        yield from enumerate(page.items, start=page.offset + 1)
+        of_page = list(enumerate(page.items, start=page.offset + 1))
+        if on_page is not None:
+            on_page(records.sightings(market, of_page, endpoint))
+        entries += of_page
+    return records.sightings(market, entries, endpoint)
 
 
 def _distinct(ids: Sequence[str]) -> list[str]:

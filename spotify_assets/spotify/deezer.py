@@ -4,7 +4,6 @@ Source: api.deezer.com. Every error is an HTTP 200 with an `error` in it; 50 cal
 a second opinion: none of its faults fails anything.
 """
 
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import polars as pl
 import requests
 
 from spotify_assets.spotify.answers import Question, limit_error, read_answer
-from spotify_assets.spotify.batches import MOST_PAGES, Gathered, Part, run_batches
+from spotify_assets.spotify.batches import MOST_PAGES, Gathered, Part
 from spotify_assets.spotify.deezer_matching import DeezerTrack, Match, SpotifyTrack, matches
 from spotify_assets.spotify.endpoints import DEEZER_ALBUM, DEEZER_ALBUM_BY_UPC, DEEZER_TRACKS
 from spotify_assets.spotify.errors import (
@@ -23,7 +22,8 @@ from spotify_assets.spotify.errors import (
     NotFoundError,
     TransientError,
 )
-from spotify_assets.spotify.fields import Item, MalformedItemError
+from spotify_assets.spotify.fields import Item, MalformedItemError, show
+from spotify_assets.spotify.forbearance import Problem, ask_optional
 from spotify_assets.spotify.moments import moment
 from spotify_assets.spotify.records import INT32_MAX, INT64_MAX, Row, Schema, SetAside, frame
 from spotify_assets.spotify.transport import Transport
@@ -52,8 +52,6 @@ _TRACKS_AT_ONCE = 100
 # A limit of 50 calls in 5 s frees a place after 5 s at the latest.
 _QUOTA_SECONDS = 5.0
 _NO_DATA, _QUOTA, _BUSY = 800, 4, 700
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,14 +99,14 @@ class DeezerBatch:
         track_ranks: a frame with the columns TRACK_RANKS, a row for each matched track with a rank.
         unmatched: tracks of albums that Deezer has, which were not matched.
         set_aside: answers that were not used: another release than asked for, fields that cannot be stored.
-        problem: why not all could be asked for, in a sentence; None where all were.
+        problem: why not all was answered; None where all was.
     """
 
     albums: pl.DataFrame
     track_ranks: pl.DataFrame
     unmatched: int = 0
     set_aside: tuple[SetAside, ...] = ()
-    problem: str | None = None
+    problem: Problem | None = None
 
     def with_albums_without_upc(self, album_ids: Sequence[str]) -> pl.DataFrame:
         """The albums, with a row for each of these, which there was nothing to ask by."""
@@ -152,12 +150,7 @@ class Deezer:
         def ask(ids: Sequence[str], stop: threading.Event) -> Part[Found]:
             return Part(ids, self._find(by_id[ids[0]], stop))
 
-        problem = None
-        try:
-            run_batches([[key] for key in by_id], ask, self._threads, gathered.add)
-        except ApiError as error:
-            problem = str(error)
-            _logger.warning("%s; %d albums were not asked for", error, len(gathered.left))
+        problem = ask_optional([[key] for key in by_id], ask, self._threads, gathered)
         return _batch(gathered.in_order(), problem)
 
     def _find(self, wanted: Wanted, stop: threading.Event) -> Found:
@@ -179,14 +172,18 @@ class Deezer:
                 f"another release was answered: UPC {answer.upc}, not {wanted.upc}",
             )
             return Found(_absent(wanted), set_aside=(reason,))
+        set_aside: list[SetAside] = []
         found = _matched_before(wanted, answer.tracks)
         if found is None:
-            found = matches(wanted.tracks, self._tracks(answer.album_id, stop))
+            # One track that cannot be stored costs neither the album nor the other ranks.
+            tracks, reasons = _readable(self._tracks(answer.album_id, stop))
+            found = matches(wanted.tracks, tracks)
+            set_aside = [SetAside(DEEZER_TRACKS, wanted.album_id, reason) for reason in reasons]
         row = (
             wanted.album_id, "found", answer.album_id, answer.upc, answer.label, answer.genres, answer.fans,
         )  # fmt: skip
         ranks = [_rank_row(wanted, match) for match in found if match.deezer_track.rank is not None]
-        return Found(row, ranks, unmatched=len(wanted.tracks) - len(found))
+        return Found(row, ranks, unmatched=len(wanted.tracks) - len(found), set_aside=tuple(set_aside))
 
     def _album(self, wanted: Wanted, stop: threading.Event) -> _Answer | None:
         """The album by Deezer's id, by the UPC as given, or by the UPC without its leading zeros."""
@@ -206,16 +203,16 @@ class Deezer:
         except NotFoundError:
             return None
 
-    def _tracks(self, deezer_album_id: int, stop: threading.Event) -> list[DeezerTrack]:
+    def _tracks(self, deezer_album_id: int, stop: threading.Event) -> list[Item]:
         question = Question(DEEZER_TRACKS, (str(deezer_album_id),))
         path = f"album/{deezer_album_id}/tracks"
-        tracks: list[DeezerTrack] = []
+        tracks: list[Item] = []
         seen = 0
         for _ in range(MOST_PAGES):
             parameters = {"limit": _TRACKS_AT_ONCE, "index": seen}
             page = Item(self._transport.get(question, path, parameters, stop))
             items = page.objects("data")
-            tracks += [_track(item) for item in items]
+            tracks += items
             seen += len(items)
             if not items or seen >= (page.optional_integer("total", 0, INT32_MAX) or 0):
                 return tracks
@@ -285,8 +282,21 @@ def _album(item: Item) -> _Answer:
         label=item.optional_text("label"),
         genres=[name for genre in genres if (name := genre.optional_text("name"))],
         fans=item.optional_integer("fans", 0, INT64_MAX),
-        tracks=[_track(track) for track in item.optional_object("tracks").objects("data")],
+        # What cannot be read here is read again, and set aside, with the pages of tracks.
+        tracks=_readable(item.optional_object("tracks").objects("data"))[0],
     )
+
+
+def _readable(items: Sequence[Item]) -> tuple[list[DeezerTrack], list[str]]:
+    """The tracks that can be read, and why the others cannot."""
+    tracks: list[DeezerTrack] = []
+    reasons: list[str] = []
+    for item in items:
+        try:
+            tracks.append(_track(item))
+        except MalformedItemError as error:
+            reasons.append(f"track {show(item.raw('id'))}: {error}")
+    return tracks, reasons
 
 
 def _track(item: Item) -> DeezerTrack:
@@ -316,7 +326,7 @@ def _rank_row(wanted: Wanted, match: Match) -> Row:
     )
 
 
-def _batch(found: Sequence[Found], problem: str | None) -> DeezerBatch:
+def _batch(found: Sequence[Found], problem: Problem | None) -> DeezerBatch:
     return DeezerBatch(
         albums=frame(ALBUMS, [each.album for each in found]),
         track_ranks=frame(TRACK_RANKS, [row for each in found for row in each.ranks]),

@@ -4,23 +4,21 @@ A copy of the old corpus that grows slowly: 11 % of tracks of the year were know
 official mirror, so that none of its faults fails anything. Source: reccobeats.com/docs/apis.
 """
 
-import logging
 import threading
 from collections.abc import Sequence
 
 from spotify_assets.spotify import records
 from spotify_assets.spotify.answers import Question
-from spotify_assets.spotify.batches import Gathered, Part, chunks, run_batches
+from spotify_assets.spotify.batches import Gathered, Part, chunks
 from spotify_assets.spotify.endpoints import RECCOBEATS_AT_ONCE, RECCOBEATS_FEATURES
-from spotify_assets.spotify.errors import ApiError, MalformedAnswerError
+from spotify_assets.spotify.errors import MalformedAnswerError
+from spotify_assets.spotify.forbearance import Problem, ask_optional
 from spotify_assets.spotify.records import Batch
 from spotify_assets.spotify.transport import Transport
 from spotify_assets.spotify.wire import Wire
 
 # Its limits are not published; its users send one or two calls a second.
 _THREADS = 2
-
-_logger = logging.getLogger(__name__)
 
 
 class ReccoBeats:
@@ -35,21 +33,15 @@ class ReccoBeats:
         self._transport = Transport(wire, url)
         self._threads = min(_THREADS, wire.threads)
 
-    def audio_features(self, gathered: Gathered[Batch]) -> str | None:
+    def audio_features(self, gathered: Gathered[Batch]) -> Problem | None:
         """Ask for the tracks that are left, 40 a call (GET /audio-features?ids=).
 
         Each part is a frame with the columns `records.AUDIO_FEATURES`, a row for each id of the call.
 
         Returns:
-            Why not all could be asked for, in a sentence; None where all were.
+            Why not all was answered; None where all was.
         """
-        batches = chunks(gathered.left, RECCOBEATS_AT_ONCE)
-        try:
-            run_batches(batches, self._ask, self._threads, gathered.add)
-        except ApiError as error:
-            _logger.warning("%s; %d tracks stay without features", error, len(gathered.left))
-            return str(error)
-        return None
+        return ask_optional(chunks(gathered.left, RECCOBEATS_AT_ONCE), self._ask, self._threads, gathered)
 
     def _ask(self, ids: Sequence[str], stop: threading.Event) -> Part[Batch]:
         question = Question(RECCOBEATS_FEATURES, ids)

@@ -6,6 +6,7 @@ import threading
 import time as time_module
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,7 @@ from spotify_assets.spotify.errors import (
     TransientError,
 )
 from spotify_assets.spotify.moments import moment
+from spotify_assets.spotify.pacing import WINDOW
 
 # Seconds to connect, and seconds between two pieces of an answer.
 TIMEOUT = (5.0, 20.0)
@@ -191,6 +193,9 @@ class Patience:
             if grant.wait <= 0:
                 self._granted_at = grant.at
                 return
+            if grant.wait > max(self._wire.policy.max_retry_after, WINDOW):
+                # Another process, which may wait longer, has been told to.
+                raise limit_error(self._question, now + timedelta(seconds=grant.wait), now, is_quota=False)
             self._wait(grant.wait)
 
     def bear(self, error: TransientError | RateLimitedError) -> None:

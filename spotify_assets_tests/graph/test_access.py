@@ -137,6 +137,19 @@ def test_a_development_key_knows_its_artists_by_the_names_in_the_credits(start_g
     assert metadata_of(graph, ARTISTS)["with_details"] == 0
 
 
+def test_a_key_that_loses_artists_in_the_middle_keeps_what_it_got_and_has_the_others_by_name(
+    start_graph: StartGraph,
+) -> None:
+    graph = start_graph(albums=80, tracks_per_album=4, faults=["access=development:on=artists:after=1"])
+    outcome = graph.load_everything()
+    assert outcome.failures == []
+    credited = {credit.artist_id for track in loaded_tracks(graph).values() for credit in track.artists}
+    known = {key for (key,) in graph.rows("select artist_id from spotify.artists where name is not null")}
+    assert credited <= known
+    [(with_details,)] = graph.rows("select count(*) from spotify.artists where popularity is not null")
+    assert 0 < with_details < len(known)
+
+
 def test_a_key_that_gets_details_again_has_the_artists_known_by_name_alone_completed(
     start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from spotify_assets.automation import load_albums, load_missing_albums, reason_not_to_poll
+from spotify_assets.automation import (
+    load_albums,
+    load_missing_albums,
+    poll_new_releases,
+    reason_not_to_poll,
+)
 from spotify_assets.client_state import WarehouseBudget, state_engine
 from spotify_assets.definitions import defs
 from spotify_assets.load_planning import loaded_albums
@@ -127,6 +132,26 @@ def test_the_quota_of_one_group_of_endpoints_leaves_the_others_open(start_graph:
     assert graph.sandbox.calls()["search"] == 2 * searches
 
 
+def test_what_a_search_has_found_before_its_quota_ended_is_kept(
+    start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quota of a few hundred searches would never get through, and what it had found was thrown away each day."""
+    monkeypatch.setenv("SPOTIFY_MARKETS", "US,GB,DE")
+    graph = start_graph(access="development", albums=400, faults=["quota=52531:on=search:after=13"])
+    result = graph.run(poll_new_releases.name)
+    assert not result.success
+    assert "the application's quota is used up; call again after" in failure_text(result)
+    kept = dict(graph.rows("select market, count(*) from spotify.new_releases group by market"))
+    assert set(kept) == {"US", "GB"}
+    assert kept["GB"] > 0
+    listed = {key for (key,) in graph.rows("select album_id from spotify.new_releases")}
+    assert set(graph.instance.get_dynamic_partitions("album_id")) == listed
+    # And it can be loaded: albums have a quota of their own.
+    keys = list(graph.instance.get_dynamic_partitions("album_id"))
+    assert graph.load_range(keys[0], keys[-1]).success
+    assert graph.count("spotify.releases") == len(listed)
+
+
 def test_a_key_that_finds_albums_by_search_is_polled_once_a_day(start_graph: StartGraph) -> None:
     """Four polls a day of 100 calls used up a quota of a few hundred searches."""
     graph = start_graph(access="development", albums=60)
@@ -145,7 +170,7 @@ def test_given_albums_do_not_wait_for_the_search(
     start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = start_graph(access="development", albums=60, faults=["quota=52531:on=search"])
-    graph.run("poll_new_releases")
+    graph.run(poll_new_releases.name)
     assert reason_not_to_poll(graph.instance, graph.engine, datetime.now(UTC)) is not None
     monkeypatch.setenv("SPOTIFY_ALBUM_IDS", "watch.txt")
     assert reason_not_to_poll(graph.instance, graph.engine, datetime.now(UTC)) is None
@@ -178,6 +203,27 @@ def test_after_a_quota_the_sensor_asks_for_what_the_kept_albums_lack_and_nothing
         assert run.success
     assert web_api_calls(graph) == calls
     assert loaded_albums(graph.instance) == set(keys[:200]) | set(kept)
+
+
+def test_artists_that_were_answered_before_a_limit_are_kept_and_not_asked_for_again(
+    start_graph: StartGraph,
+) -> None:
+    """Nothing of a step was written until its last call: each day began again with the same artists."""
+    graph = start_graph(albums=150, tracks_per_album=6, faults=["quota=52531:on=artists:after=2"])
+    keys = graph.poll()
+    assert not graph.load_range(keys[0], keys[-1]).success
+    kept = graph.count("spotify.artists")
+    assert kept >= 100
+    let_the_quota_be_renewed(graph)
+    assert graph.load_range(keys[0], keys[0]).success
+    asked = [
+        key
+        for call in graph.sandbox.requests
+        if call.endpoint == "artists" and call.status == 200
+        for key in call.asked.split(",")
+    ]
+    assert len(asked) > kept
+    assert max(Counter(asked).values()) == 1
 
 
 def test_an_outage_in_the_middle_keeps_what_was_loaded_and_the_retry_asks_for_the_rest_alone(

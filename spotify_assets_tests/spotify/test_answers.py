@@ -81,6 +81,11 @@ def test_retry_after_is_read_in_any_form(header: str | None, seconds: float | No
         ([1, 2], Complaint("[1, 2]", None, True)),
         ({"error": ["a"]}, Complaint('["a"]', None, True)),
         ({"error": {"message": {"deep": 1}, "reason": 5}}, Complaint(None, None, True)),
+        # ReccoBeats' refusal of more than 40 ids was reported as "no message".
+        (
+            {"status": 4004, "errors": [{"path": "ids", "message": "size must be between 1 and 40"}]},
+            Complaint('[{"path": "ids", "message": "size must be between 1 and 40"}]', None, True),
+        ),
         ({"other": 1}, Complaint(None, None, True)),
         (None, Complaint(None, None, True)),
         (b"<html>\n  Bad Gateway</html>", Complaint("<html> Bad Gateway</html>", None, False)),

@@ -392,7 +392,7 @@ def test_a_quota_that_never_ends_is_a_problem_and_no_error(
     api.on(by_upc(), QUOTA)
     batch = deezer.albums([wanted()])
     assert batch.problem is not None
-    assert "too many requests" in batch.problem
+    assert "too many requests" in batch.problem.sentence
     assert (batch.albums.height, batch.set_aside) == (0, ())
     assert fake_time.slept == [5.0] * 5
 
@@ -478,9 +478,6 @@ def test_an_album_whose_tracks_are_not_there_is_set_aside_alone(api: FakeApi, de
         ({"genres": {"data": ["Pop"]}}, "data is ['Pop'], not a list of objects"),
         ({"fans": -1}, "fans is -1, not from 0 to 9223372036854775807"),
         ({"upc": 602475093060}, "upc is 602475093060, not text"),
-        ({"tracks": {"data": [{"id": 1}]}}, "duration is missing"),
-        ({"tracks": {"data": [track_at(1, rank="high")]}}, "rank is 'high', not a whole number"),
-        ({"tracks": {"data": [track_at(1, rank=1_000_001)]}}, "rank is 1000001, not from 0 to 1000000"),
     ],
 )
 def test_a_field_that_no_column_can_hold_sets_the_album_aside(
@@ -493,10 +490,44 @@ def test_a_field_that_no_column_can_hold_sets_the_album_aside(
     assert (batch.track_ranks.height, batch.problem) == (0, None)
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"duration": None}, "track 1002: duration is null"),
+        ({"rank": "high"}, "track 1002: rank is 'high', not a whole number"),
+        ({"rank": 1_000_001}, "track 1002: rank is 1000001, not from 0 to 1000000"),
+        ({"id": None}, "track None: id is null"),
+    ],
+)
+def test_a_track_that_no_column_can_hold_is_set_aside_alone(
+    api: FakeApi, deezer: Deezer, changes: Payload, reason: str
+) -> None:
+    """It cost the whole album, and what was known of its label and genres."""
+    tracks = [track_at(1), track_at(2, **changes), track_at(3)]
+    api.on(by_upc(), Answer(album_of(tracks)))
+    api.on("/deezer/album/77/tracks", Answer({"data": tracks, "total": 3}))
+    batch = deezer.albums([wanted(tracks=3)])
+    assert status(batch) == {"a": "found"}
+    assert batch.track_ranks["track_id"].to_list() == ["t1", "t3"]
+    assert batch.unmatched == 1
+    assert [(item.endpoint, item.item_id, item.reason) for item in batch.set_aside] == [
+        ("deezer/album/{id}/tracks", "a", reason)
+    ]
+
+
+def test_a_track_that_was_matched_before_and_cannot_be_read_today_is_looked_up_among_the_pages(
+    api: FakeApi, deezer: Deezer
+) -> None:
+    serve(api)
+    api.on("/deezer/album/77", Answer(album_of([track_at(1), track_at(2, rank="high")])))
+    batch = deezer.albums([wanted(deezer_album_id=77, known=known_matches())])
+    assert (status(batch), batch.track_ranks.height, batch.set_aside) == ({"a": "found"}, 2, ())
+
+
 # --- Faults of the service ---
 
 
-@pytest.mark.parametrize(
+FAULTS = pytest.mark.parametrize(
     ("answer", "words"),
     [
         (Answer(b"<html>maintenance</html>"), "not JSON"),
@@ -507,7 +538,10 @@ def test_a_field_that_no_column_can_hold_sets_the_album_aside(
     ],
     ids=["html", "502", "dropped", "busy", "403"],
 )
-def test_a_fault_of_the_service_is_a_problem_and_keeps_what_was_answered(
+
+
+@FAULTS
+def test_an_album_that_is_answered_badly_does_not_keep_those_behind_it_from_being_asked_about(
     api: FakeApi, make_deezer: MakeDeezer, caplog: pytest.LogCaptureFixture, answer: Answer, words: str
 ) -> None:
     for number in range(1, 6):
@@ -516,14 +550,32 @@ def test_a_fault_of_the_service_is_a_problem_and_keeps_what_was_answered(
     albums = [wanted(f"a{number}", upc=f"1{number}") for number in range(1, 6)]
     with caplog.at_level(logging.WARNING):
         batch = make_deezer(threads=1).albums(albums)
-    assert status(batch) == {"a1": "found", "a2": "found"}
-    assert batch.track_ranks.height == 4
+    assert status(batch) == {"a1": "found", "a2": "found", "a4": "found", "a5": "found"}
+    assert batch.track_ranks.height == 8
     assert batch.problem is not None
-    assert batch.problem.startswith("Deezer album/upc:{upc}")
-    assert words in batch.problem
-    assert "3 albums were not asked for" in caplog.text
-    # Nobody was asked about the albums after it.
-    assert {by_upc("14"), by_upc("15")}.isdisjoint(paths(api))
+    assert not batch.problem.gave_up
+    assert batch.problem.sentence.startswith("Deezer album/upc:{upc}")
+    assert words in batch.problem.sentence
+    assert "1 were not answered" in caplog.text
+
+
+@FAULTS
+def test_three_bad_answers_in_a_row_end_the_asking_and_keep_what_was_answered(
+    api: FakeApi, make_deezer: MakeDeezer, caplog: pytest.LogCaptureFixture, answer: Answer, words: str
+) -> None:
+    for number in range(11, 18):
+        serve(api, upc=f"{number}", deezer_id=70 + number)
+    for upc in ("13", "14", "15"):
+        api.on(by_upc(upc), answer)
+    albums = [wanted(f"a{number}", upc=f"{number}") for number in range(11, 18)]
+    with caplog.at_level(logging.WARNING):
+        batch = make_deezer(threads=1).albums(albums)
+    assert status(batch) == {"a11": "found", "a12": "found"}
+    assert batch.problem is not None
+    assert batch.problem.gave_up
+    assert words in batch.problem.sentence
+    assert "5 were not answered" in caplog.text
+    assert {by_upc("16"), by_upc("17")}.isdisjoint(paths(api))
 
 
 def test_albums_are_asked_for_by_several_threads_and_come_back_in_their_order(

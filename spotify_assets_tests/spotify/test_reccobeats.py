@@ -264,7 +264,7 @@ def test_a_fault_is_told_in_a_sentence_and_fails_nothing(
     assert words in batch.problem
     assert batch.unanswered == tuple(IDS[:3])
     assert statuses(batch) == dict.fromkeys(IDS[:3], "absent")
-    assert "3 tracks stay without features" in caplog.text
+    assert "3 were not answered" in caplog.text
 
 
 @FAULTS

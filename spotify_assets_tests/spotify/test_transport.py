@@ -17,8 +17,11 @@ import pytest
 import requests
 
 from spotify_assets.spotify import wire
+from spotify_assets.spotify.budget import MemoryBudget
 from spotify_assets.spotify.client import SpotifyClient
 from spotify_assets.spotify.credentials import Credentials
+from spotify_assets.spotify.endpoints import ARTISTS as ARTISTS_AT_SPOTIFY
+from spotify_assets.spotify.endpoints import SPOTIFY
 from spotify_assets.spotify.errors import (
     ApiError,
     AuthenticationError,
@@ -30,6 +33,8 @@ from spotify_assets.spotify.errors import (
     StoppedError,
     TransientError,
 )
+from spotify_assets.spotify.moments import moment
+from spotify_assets.spotify.pacing import Pacing
 from spotify_assets_tests.spotify import payloads
 from spotify_assets_tests.spotify.conftest import NOW, SECRET, FakeTime, MakeClient
 from spotify_assets_tests.spotify.fake_api import (
@@ -206,6 +211,34 @@ def test_the_longest_wait_is_a_setting(
         with pytest.raises(RateLimitedError):
             client.artists(["artist1"])
     assert fake_time.slept == ([30.0] if is_waited_for else [])
+
+
+def test_a_wait_that_another_process_was_told_is_an_error_where_it_is_longer_than_this_one_waits(
+    api: FakeApi, make_client: MakeClient, fake_time: FakeTime
+) -> None:
+    """One that may wait for hours has noted a pause in the shared budget; a run that may not would hang in silence."""
+    api.on(ARTISTS, ONE_ARTIST)
+    budget = MemoryBudget({}, fake_time.time)
+    grant = budget.take(ARTISTS_AT_SPOTIFY, moment(NOW))
+    budget.refused(ARTISTS_AT_SPOTIFY, grant.at, 900.0)
+    with pytest.raises(RateLimitedError) as caught:
+        make_client(budget=budget).artists(["artist1"])
+    assert caught.value.resume_at.timestamp() == NOW + 900
+    assert api.seen(ARTISTS) == []
+    assert fake_time.slept == []
+    patient = make_client(budget=budget, max_retry_after=900.0)
+    assert patient.artists(["artist1"]).frame.height == 1
+
+
+def test_the_wait_that_a_slow_pace_imposes_is_no_limit_however_little_a_429_may_ask_for(
+    api: FakeApi, make_client: MakeClient, fake_time: FakeTime
+) -> None:
+    api.on(ARTISTS, ONE_ARTIST)
+    budget = MemoryBudget({SPOTIFY: Pacing(most=2)}, fake_time.time)
+    client = make_client(budget=budget, max_retry_after=1.0)
+    for _ in range(3):
+        assert client.artists(["artist1"]).frame.height == 1
+    assert fake_time.now - NOW > 20
 
 
 def test_a_limit_that_never_ends_is_given_up(

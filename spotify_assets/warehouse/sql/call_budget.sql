@@ -1,12 +1,12 @@
 -- What is known of a service's limit, whether the group of endpoints is closed at :now, and the database's time, since
 -- machines may disagree about theirs. Always one row.
 select
-    rates.calls_per_30s,
+    rates.calls_per_window,
     rates.next_call_at,
     rates.paused_until,
     rates.slowed_at,
     rates.raised_at,
-    rates.recent_seconds,
+    rates.recent_slices,
     rates.recent_calls,
     rates.version,
     closures.closed_until,
