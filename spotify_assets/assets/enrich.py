@@ -24,7 +24,7 @@ from spotify_assets.spotify.endpoints import ARTISTS_AT_ONCE
 from spotify_assets.spotify.endpoints import TRACK as TRACK_AT_SPOTIFY
 from spotify_assets.spotify.endpoints import TRACKS as TRACKS_AT_SPOTIFY
 from spotify_assets.spotify.errors import ForbiddenError
-from spotify_assets.spotify.records import Batch, FeatureBatch, SetAside
+from spotify_assets.spotify.records import Batch, FeatureBatch, Schema, SetAside
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.io_manager import table_address
 from spotify_assets.warehouse.reading import read
@@ -86,7 +86,7 @@ def audio_features(
     before = list(answered)
 
     def loaded() -> Loaded:
-        whole = _whole(tracks, album_ids, answered)
+        whole = _whole(tracks, album_ids, answered, records.AUDIO_FEATURES)
         rows = _best_of(stamped(whole.rows, "checked_at", clock.now()), earlier)
         return Loaded(whole.album_ids, {AUDIO_FEATURES: rows}, whole.set_aside, outcomes(rows, ()))
 
@@ -168,11 +168,12 @@ class _Whole:
     set_aside: list[SetAside]
 
 
-def _whole(tracks: pl.DataFrame, album_ids: Sequence[str], answered: Sequence[Part[Batch]]) -> _Whole:
-    if not answered:
-        return _Whole([], tracks.clear(), [])
+def _whole(
+    tracks: pl.DataFrame, album_ids: Sequence[str], answered: Sequence[Part[Batch]], schema: Schema
+) -> _Whole:
     albums = whole_albums(tracks, {key for part in answered for key in part.ids}, album_ids)
-    frame = pl.concat([part.content.frame for part in answered]).unique("track_id", keep="first")
+    frames = [records.frame(schema), *(part.content.frame for part in answered)]
+    frame = pl.concat(frames).unique("track_id", keep="first")
     rows = tracks.filter(pl.col("album_id").is_in(albums)).join(frame, on="track_id", how="inner")
     return _Whole(albums, rows, [item for part in answered for item in part.content.set_aside])
 
@@ -195,7 +196,7 @@ def track_details(
     before = list(answered)
 
     def loaded() -> Loaded:
-        whole = _whole(tracks, album_ids, answered)
+        whole = _whole(tracks, album_ids, answered, records.TRACK_DETAILS)
         rows = stamped(whole.rows, "fetched_at", clock.now())
         return Loaded(whole.album_ids, {TRACK_DETAILS: rows}, whole.set_aside)
 

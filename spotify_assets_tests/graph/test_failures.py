@@ -34,9 +34,16 @@ def test_server_errors_that_pass_are_retried_by_the_client_and_cost_no_step(star
     assert graph.count("spotify.track_details") == 48
 
 
-def test_a_long_rate_limit_fails_at_once_with_the_time_to_resume(start_graph: StartGraph) -> None:
-    """spotipy sleeps it: 18 hours were measured with Retry-After 86400."""
-    graph = start_graph(faults=["rate-limit=86400:on=albums"])
+@pytest.mark.parametrize("endpoint", ["albums", "audio-features", "tracks", "artists"])
+@pytest.mark.parametrize("fault", ["rate-limit=86400", "quota=86400"])
+def test_a_limit_for_a_day_fails_its_step_at_once_with_the_time_to_resume(
+    start_graph: StartGraph, endpoint: str, fault: str
+) -> None:
+    """spotipy sleeps it: 18 hours were measured with Retry-After 86400.
+
+    And a step that had nothing to keep by then failed in keeping it: it was retried, and its failure named no time.
+    """
+    graph = start_graph(faults=[f"{fault}:on={endpoint}"])
     keys = graph.poll()
     before = datetime.now(UTC)
     result = graph.load_range(keys[0], keys[-1])
@@ -47,7 +54,7 @@ def test_a_long_rate_limit_fails_at_once_with_the_time_to_resume(start_graph: St
     resume_at = failure.user_failure_data.metadata["resume_at"]
     assert isinstance(resume_at, dg.TimestampMetadataValue)
     assert abs(resume_at.value - (before + timedelta(days=1)).timestamp()) < 60
-    assert graph.sandbox.calls()["albums"] == 1
+    assert graph.sandbox.calls()[endpoint] == 1
 
 
 def test_failed_albums_wait_an_hour_for_the_sensor_but_not_for_a_person(start_graph: StartGraph) -> None:

@@ -151,7 +151,9 @@ def test_tracks_whose_features_must_wait_are_in_the_marts_all_the_same(
     """The sensor said "waiting" until the limit ended, and the marts stayed as they were."""
     graph = start_graph(faults=["rate-limit=86400:on=audio-features"])
     keys = graph.poll()
-    assert not graph.load_range(keys[0], keys[-1]).success
+    result = graph.load_range(keys[0], keys[-1])
+    assert not result.success
+    assert "too many requests; call again after" in failure_text(result)
     assert graph.count("marts.track_catalog") == 0
     monkeypatch.setattr("spotify_assets.load_planning.RETRY_FAILED_AFTER", timedelta(0))
     monkeypatch.setattr("spotify_assets.automation.RETRY_FAILED_AFTER", timedelta(0))
