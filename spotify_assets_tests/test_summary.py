@@ -31,3 +31,20 @@ def test_the_top_five_are_of_the_latest_week_by_whatever_measure_it_has(engine: 
     assert "week of 23 November 2026 (mean Deezer rank" in said
     assert "1. New by" in said
     assert "400,000 (1 of 1 tracks)" in said
+
+
+def test_tracks_that_were_not_asked_about_yet_are_told_apart_from_absent_ones(engine: Engine) -> None:
+    """After a quota 300 tracks were in none of the figures."""
+    rows.load(
+        engine,
+        {
+            "spotify.releases": [rows.release("album", LONG_AGO)],
+            "spotify.tracks": [rows.track("album", name) for name in ("measured", "absent", "not asked")],
+            "spotify.audio_features": [
+                rows.features("album", "measured"),
+                rows.features("album", "absent", status="absent", source=None),
+            ],
+        },
+    )
+    said = "\n".join(summary(engine, Outcome()))
+    assert "33.3% of tracks; 1 are recorded as absent, 1 were not asked for yet" in said

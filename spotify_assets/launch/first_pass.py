@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.resources import files
 from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEvent
 from dagster._core.events.log import EventLogEntry
 from dagster_shared.error import SerializableErrorInfo
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from spotify_assets.assets.failures import CAUSE_TAG, Cause
 from spotify_assets.automation import (
@@ -77,6 +78,7 @@ class FirstPass:
         self._tags = dict(tags or {})
         # The key, the account or the environment was refused: every further run would be.
         self._is_refused = False
+        self._run_ids: list[str] = []
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -86,8 +88,12 @@ class FirstPass:
             KeyboardInterrupt: also where Dagster caught it; the run under way is recorded as canceled.
         """
         self._say("Asking for new releases")
-        if not self._execute(poll_new_releases.name) and self._is_refused:
-            return self.outcome
+        if self._execute(poll_new_releases.name) or not self._is_refused:
+            self._load_what_is_missing()
+        self.outcome.calls = self._calls()
+        return self.outcome
+
+    def _load_what_is_missing(self) -> None:
         now = datetime.now(UTC)
         closed = closed_groups(self._engine, now)
         for closure in closed.values():
@@ -102,7 +108,13 @@ class FirstPass:
             self._say("Nothing new; checking what is there")
             self._execute(run_checks.name)
         self._note_missing_albums()
-        return self.outcome
+
+    def _calls(self) -> Counter[str]:
+        """By endpoint, those of failed steps included: of the ops table, as only what succeeded has metadata."""
+        query = (files(__package__) / "queries" / "calls_of_runs.sql").read_text(encoding="utf-8")
+        with self._engine.connect() as connection:
+            rows = connection.execute(text(query), {"run_ids": self._run_ids})
+            return Counter({row.endpoint: row.calls for row in rows})
 
     def _load(self, ranges: Sequence[AlbumRange]) -> None:
         albums, left_out = registered_albums(self._instance), 0
@@ -138,6 +150,7 @@ class FirstPass:
         assets: Sequence[dg.AssetKey] | None = None,
     ) -> bool:
         run_id = str(uuid.uuid4())
+        self._run_ids.append(run_id)
         listener = _Listener(self.outcome, self._say)
         self._instance.add_event_listener(run_id, listener)
         result = defs.resolve_job_def(job_name).execute_in_process(
@@ -167,7 +180,6 @@ class _Listener:
         self._outcome = outcome
         self._say = say
         self._started: dict[str, float] = {}
-        self._counted: set[tuple[str, dg.AssetKey]] = set()
         self._is_check: set[str] = set()
         self.failed_steps: set[str] = set()
         self.interrupted = False
@@ -188,24 +200,12 @@ class _Listener:
         step_key = str(event.step_key)
         if event.is_step_start:
             self._started[step_key] = timestamp
-        elif event.is_step_materialization:
-            self._add_calls(event)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             self._note_check(event)
         elif event.is_step_failure:
             self._note_failure(event)
         elif event.is_step_success:
             self._note_success(step_key, timestamp)
-
-    def _add_calls(self, event: DagsterEvent) -> None:
-        # Each partition of a range repeats the metadata of its step.
-        materialization = event.step_materialization_data.materialization
-        marker = (str(event.step_key), materialization.asset_key)
-        if marker in self._counted:
-            return
-        self._counted.add(marker)
-        calls = materialization.metadata.get("calls_by_endpoint")
-        self._outcome.calls.update(calls.value if isinstance(calls, dg.JsonMetadataValue) else {})
 
     def _note_check(self, event: DagsterEvent) -> None:
         evaluation: Any = event.event_specific_data

@@ -53,8 +53,13 @@ def _loaded(counts: Mapping[str, Any]) -> Iterator[str]:
 
 def _missing(counts: Mapping[str, Any]) -> str:
     unanswered = counts["unanswered"]
-    absent = f"{counts['absent'] - unanswered:,} are recorded as absent"
-    return f"{absent}, and nobody could be asked about {unanswered:,}" if unanswered else absent
+    not_asked = counts["tracks"] - counts["with_features"] - counts["absent"]
+    told = [f"{counts['absent'] - unanswered:,} are recorded as absent"]
+    if unanswered:
+        told.append(f"nobody could be asked about {unanswered:,}")
+    if not_asked:
+        told.append(f"{not_asked:,} were not asked for yet")
+    return ", ".join(told)
 
 
 def _share(part: int, whole: int) -> str:

@@ -68,6 +68,8 @@ def test_a_quota_in_the_middle_of_a_run_keeps_what_was_loaded_and_the_rest_is_co
     assert 200 < len(answered) < 300
     assert {key for (key,) in graph.rows("select album_id from spotify.releases")} == answered
     assert graph.instance.get_materialized_partitions(dg.AssetKey(["spotify", "tracks"])) == answered
+    # The cost of the step that failed is told as well: the summary was 100 calls short of what had been made.
+    assert first.calls == graph.sandbox.calls()
     # The message names the time.
     resume_at = f"{before + timedelta(seconds=52_531):%Y-%m-%d %H:%M}"
     assert any(resume_at[:-1] in failure and "quota is used up" in failure for failure in first.failures)
