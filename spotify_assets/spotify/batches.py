@@ -4,7 +4,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -203,24 +202,31 @@ def run_batches(
         on_result: takes a result, in the calling thread.
     """
     stop = threading.Event()
-    executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="spotify")
+    waiting: SimpleQueue[Sequence[str]] = SimpleQueue()
     ended: SimpleQueue[tuple[_T] | BaseException] = SimpleQueue()
     failures: list[BaseException] = []
+    for batch in batches:
+        waiting.put(batch)
 
-    def call_and_tell(batch: Sequence[str]) -> None:
-        try:
-            result = call(batch, stop)
-        except BaseException as error:  # noqa: BLE001 -- raised by the calling thread
-            # By the thread itself: it would else begin the next batch before the error is seen.
-            stop.set()
-            ended.put(error)
-        else:
-            ended.put((result,))
+    def work() -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                batch = waiting.get_nowait()
+                try:
+                    result = call(batch, stop)
+                except BaseException as error:  # noqa: BLE001 -- raised by the calling thread
+                    # By the thread itself: it would else begin the next batch before the error is seen.
+                    stop.set()
+                    ended.put(error)
+                else:
+                    ended.put((result,))
 
     try:
-        # Within the try: Ctrl-C may come while the first calls wait already and the last are not submitted.
-        for batch in batches:
-            executor.submit(call_and_tell, batch)
+        # Within the try: Ctrl-C may come while the first calls wait already and the last threads are not started.
+        for number in range(min(threads, len(batches))):
+            # Not an executor, and daemons: an interrupt in the middle of a submission or a start leaves a lock locked
+            # for ever, and the process would wait at its end for threads that wait for that lock.
+            threading.Thread(target=work, name=f"spotify-{number}", daemon=True).start()
         for _ in batches:
             outcome = _next(ended)
             if isinstance(outcome, BaseException):
@@ -230,7 +236,6 @@ def run_batches(
     finally:
         # After an interrupt nobody waits for the requests that are under way.
         stop.set()
-        executor.shutdown(wait=False, cancel_futures=True)
     if failures:
         # Not the error of a call that was given up for another's.
         raise next((each for each in failures if not isinstance(each, StoppedError)), failures[0])

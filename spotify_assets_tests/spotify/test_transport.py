@@ -1,6 +1,7 @@
 """The wire, on a real socket: what spotipy 2.26.0 does wrong there, and the one retry policy."""
 
 import base64
+import contextlib
 import gc
 import logging
 import signal
@@ -689,6 +690,43 @@ def test_ctrl_c_ends_a_wait(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> No
         program.communicate()
     assert output == b"interrupted\n", errors
     assert program.returncode == 0
+
+
+# Condition.__enter__ is Python: a signal handler runs between the taking of its lock and its return.
+_INTERRUPTED_WITHIN_A_LOCK = """
+import threading
+enter, main, left = threading.Condition.__enter__, threading.get_ident(), int(sys.argv[2])
+def interrupted(self):
+    global left
+    taken = enter(self)
+    if threading.get_ident() == main:
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+    return taken
+threading.Condition.__enter__ = interrupted
+"""
+
+
+@pytest.mark.parametrize("entry", range(1, 9))
+def test_ctrl_c_at_the_taking_of_a_lock_leaves_nobody_waiting_for_it(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, entry: int
+) -> None:
+    """Once in some hundred times the process hung at its end: a thread waited for a lock that nobody held any more."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    api.on(ARTISTS, error_answer(429, Retry_After="59"))
+    program = _WAITING_PROGRAM.replace("url = sys", f"{_INTERRUPTED_WITHIN_A_LOCK}\nurl = sys")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, api.url, str(entry)], stdout=subprocess.PIPE
+    ) as run:
+        try:
+            # Where the main thread takes fewer locks, Ctrl-C comes later.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.wait(3)
+            run.send_signal(signal.SIGINT)
+            run.wait(20)
+        finally:
+            run.kill()
 
 
 @pytest.mark.parametrize("url", ["", "api.spotify.com/v1", "ftp://api.spotify.com/", "http://"])
