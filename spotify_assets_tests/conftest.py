@@ -64,14 +64,14 @@ def migrated_template(postgres_server: URL) -> str:
 @pytest.fixture
 def empty_database_url(postgres_server: URL, migrated_template: str) -> Iterator[URL]:
     """A database of this test's own: all tables are there, and empty."""
-    with _own_database(postgres_server, migrated_template) as url:
+    with own_database(postgres_server, migrated_template) as url:
         yield url
 
 
 @pytest.fixture
 def bare_database_url(postgres_server: URL) -> Iterator[URL]:
     """A database of this test's own without any table."""
-    with _own_database(postgres_server, "template1") as url:
+    with own_database(postgres_server, "template1") as url:
         yield url
 
 
@@ -84,7 +84,8 @@ def engine(empty_database_url: URL) -> Iterator[Engine]:
 
 
 @contextmanager
-def _own_database(server: URL, template: str) -> Iterator[URL]:
+def own_database(server: URL, template: str) -> Iterator[URL]:
+    """A copy of the database `template`, dropped at the end."""
     name = f"test_{next(_numbers)}"
     with _autocommit(server) as run:
         run(f"create database {name} template {template} strategy file_copy")

@@ -15,8 +15,15 @@ from spotify_assets.resources import Clock, Warehouse
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.marts import rebuild
 
+
+def _key(name: str) -> dg.AssetKey:
+    return dg.AssetKey(["marts", name])
+
+
+# What each select reads. A mart that reads another is built after it.
 _INPUTS: dict[str, Sequence[dg.AssetKey]] = {
     "track_catalog": [
+        NEW_RELEASES,
         RELEASES,
         TRACKS,
         AUDIO_FEATURES,
@@ -28,6 +35,7 @@ _INPUTS: dict[str, Sequence[dg.AssetKey]] = {
         TRACK_RANKS,
     ],
     "weekly_popular_releases": [
+        NEW_RELEASES,
         RELEASES,
         TRACKS,
         POPULARITY_SNAPSHOTS,
@@ -35,6 +43,12 @@ _INPUTS: dict[str, Sequence[dg.AssetKey]] = {
         DEEZER_ALBUMS,
         TRACK_RANKS,
     ],
+    "track_week": [POPULARITY_SNAPSHOTS, TRACK_RANKS],
+    "feature_popularity_correlation": [_key("track_catalog"), DEEZER_ALBUMS],
+    "artist_feature_profile": [_key("track_catalog"), ARTISTS],
+    "feature_week": [_key("track_catalog")],
+    "release_cadence": [RELEASES, TRACKS],
+    "coverage": [NEW_RELEASES, RELEASES, _key("track_catalog")],
 }
 
 
@@ -48,9 +62,9 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     sql = mart_sql(name)
 
     @dg.asset(
-        key=["marts", name],
+        key=_key(name),
         # Dependencies and never inputs: as an input a partitioned table would be loaded with all its keys.
-        deps=[NEW_RELEASES, *inputs],
+        deps=inputs,
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="marts",
         kinds={"sql", "postgres"},
@@ -67,4 +81,4 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
 
 
 MARTS = [_mart(name, inputs) for name, inputs in _INPUTS.items()]
-"""The mart assets, in the order of the file names."""
+"""The mart assets, each after those that it reads."""

@@ -46,6 +46,22 @@ UNIT_INTERVAL_FEATURES = (
     "valence",
 )
 
+# Those on a scale. Key, mode and time signature name a class: they have no mean and no correlation.
+SCALED_FEATURES = (
+    "danceability",
+    "energy",
+    "loudness",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+)
+MEASURES = ("spotify_popularity", "deezer_rank")
+MEASURE = "Scale of popularity: spotify_popularity (0-100) or deezer_rank (0-1,000,000)."
+FEATURE = "Audio feature; a tempo of 0, which says that none was detected, is left out."
+
 _Type = TypeEngine[Any] | type[TypeEngine[Any]]
 _TextArray = ARRAY(Text)
 # Partitions are replaced by delete and insert: at the default of 0.2, a fifth of the table may be dead rows.
@@ -72,6 +88,10 @@ def _between(column: str, low: float, high: float) -> CheckConstraint:
 
 def _at_least(column: str, low: int) -> CheckConstraint:
     return CheckConstraint(f"{column} >= {low}", name=column)
+
+
+def _is_monday(column: str) -> CheckConstraint:
+    return CheckConstraint(f"extract(isodow from {column}) = 1", name=f"{column}_is_monday")
 
 
 def _feature_columns() -> list[Column[Any]]:
@@ -514,9 +534,7 @@ weekly_popular_releases = Table(
     "weekly_popular_releases",
     metadata,
     _required("week_start", Date, "Monday of the week (UTC)."),
-    _required(
-        "measure", Text, "Scale of popularity: spotify_popularity (0-100) or deezer_rank (0-1,000,000)."
-    ),
+    _required("measure", Text, MEASURE),
     _required("album_id", Text, "Spotify album id."),
     _required("name", Text, "Album name."),
     _required("artist_names", _TextArray, "Names of the credited artists, in order."),
@@ -542,12 +560,166 @@ weekly_popular_releases = Table(
     _required("weeks_on_list", Integer, "Measured weeks up to and including this one."),
     _required("status", Text, "new, re-entry, up, down, same, or unmeasured."),
     PrimaryKeyConstraint("week_start", "measure", "album_id"),
-    _one_of("measure", ("spotify_popularity", "deezer_rank")),
+    _one_of("measure", MEASURES),
     _one_of("status", ("new", "re-entry", "up", "down", "same", "unmeasured")),
-    CheckConstraint("extract(isodow from week_start) = 1", name="week_start_is_monday"),
+    _is_monday("week_start"),
     CheckConstraint("(status = 'unmeasured') = (rank is null)", name="rank_where_measured"),
     CheckConstraint("tracks_measured between 0 and tracks", name="tracks_measured"),
     Index(None, "album_id"),
     schema="marts",
     comment="One row per week, measure and album eligible in that week: the ranking of new releases.",
+)
+
+track_week = Table(
+    "track_week",
+    metadata,
+    _required("week_start", Date, "Monday of the week (UTC)."),
+    _required("measure", Text, MEASURE),
+    _required("track_id", Text, "Spotify track id."),
+    _required("measured_on", Date, "UTC day of the week's last measurement, which is the one that counts."),
+    _required("value", Integer, "Popularity on that day, on the scale of the measure."),
+    _optional("previous", Integer, "Value of the calendar week before; null where it was not measured."),
+    _optional("delta", Integer, "value - previous; null where there is no previous."),
+    _required(
+        "percentile", Double, "Share of the tracks measured in this week that are below, ties half, 0-1."
+    ),
+    _required("tracks_measured", Integer, "Tracks measured in this week: the n of percentile."),
+    PrimaryKeyConstraint("week_start", "measure", "track_id"),
+    _one_of("measure", MEASURES),
+    _is_monday("week_start"),
+    CheckConstraint("measured_on between week_start and week_start + 6", name="measured_in_week"),
+    CheckConstraint("delta = value - previous", name="delta"),
+    _between("percentile", 0, 1),
+    Index(None, "track_id"),
+    schema="marts",
+    comment="Popularity of each track, week by week. A week without a measurement has no row, and none is inherited.",
+)
+
+feature_popularity_correlation = Table(
+    "feature_popularity_correlation",
+    metadata,
+    _required("measure", Text, MEASURE),
+    _required("scope", Text, "What the tracks have in common: all, release_week, album_type or genre."),
+    _required(
+        "scope_value",
+        Text,
+        "Which week (its Monday, YYYY-MM-DD), album type or genre; all where scope is all.",
+    ),
+    _required("feature", Text, FEATURE),
+    _required("method", Text, "pearson, or spearman (ties share their mean rank)."),
+    _optional("r", Double, "Correlation, -1 to 1; null where n < 4 or one of the two does not vary."),
+    _optional("ci_low", Double, "Lower end of the 95 % interval by Fisher's z; null where r is."),
+    _optional("ci_high", Double, "Upper end of it."),
+    _required("n", Integer, "Tracks with both the feature and the measure, each once."),
+    _required("as_of", _Timestamp, "What the build knew: the time it was given."),
+    PrimaryKeyConstraint("measure", "scope", "scope_value", "feature", "method"),
+    _one_of("measure", MEASURES),
+    _one_of("scope", ("all", "release_week", "album_type", "genre")),
+    _one_of("feature", SCALED_FEATURES),
+    _one_of("method", ("pearson", "spearman")),
+    _at_least("n", 0),
+    _between("r", -1, 1),
+    CheckConstraint("ci_low <= r and r <= ci_high", name="r_within_interval"),
+    schema="marts",
+    comment="How audio features go with popularity: correlations over each track's latest measurement.",
+)
+
+artist_feature_profile = Table(
+    "artist_feature_profile",
+    metadata,
+    _required("artist_id", Text, "Spotify artist id."),
+    _required("feature", Text, FEATURE),
+    _required("artist_name", Text, "Artist name."),
+    _required("tracks", Integer, "Tracks on which the artist is credited, first or not, each once."),
+    _required("n", Integer, "Those of them on which the feature was measured."),
+    _optional("mean", Double, "Mean over the n tracks; null where n is 0."),
+    _optional("median", Double, "Median; null where n is 0."),
+    _optional("stddev", Double, "Standard deviation of the sample (n - 1); null where n < 2."),
+    _optional("p25", Double, "Lower quartile, interpolated; null where n is 0."),
+    _optional("p75", Double, "Upper quartile, interpolated; null where n is 0."),
+    _optional(
+        "z_vs_all",
+        Double,
+        "Distance of the mean from the mean of all measured tracks, in their standard deviations (n - 1);"
+        " null where n is 0 or all are alike.",
+    ),
+    _required("as_of", _Timestamp, "What the build knew: the time it was given."),
+    PrimaryKeyConstraint("artist_id", "feature"),
+    _one_of("feature", SCALED_FEATURES),
+    CheckConstraint("n between 0 and tracks", name="n"),
+    CheckConstraint("(n = 0) = (mean is null)", name="mean_where_measured"),
+    CheckConstraint("p25 <= median and median <= p75", name="quartiles_in_order"),
+    schema="marts",
+    comment="Audio features of each artist's tracks. Every credited artist counts, not only the first.",
+)
+
+feature_week = Table(
+    "feature_week",
+    metadata,
+    _required("week_start", Date, "Monday of the week of release (UTC)."),
+    _required("feature", Text, FEATURE),
+    _required("tracks", Integer, "Tracks released in this week, each once."),
+    _required("n", Integer, "Those of them on which the feature was measured."),
+    _optional("mean", Double, "Mean over the n tracks; null where n is 0."),
+    _optional("median", Double, "Median; null where n is 0."),
+    _optional("p25", Double, "Lower quartile, interpolated; null where n is 0."),
+    _optional("p75", Double, "Upper quartile, interpolated; null where n is 0."),
+    PrimaryKeyConstraint("week_start", "feature"),
+    _is_monday("week_start"),
+    _one_of("feature", SCALED_FEATURES),
+    CheckConstraint("n between 0 and tracks", name="n"),
+    CheckConstraint("(n = 0) = (mean is null)", name="mean_where_measured"),
+    CheckConstraint("p25 <= median and median <= p75", name="quartiles_in_order"),
+    schema="marts",
+    comment="Drift of the sound: audio features of the tracks released in each week.",
+)
+
+release_cadence = Table(
+    "release_cadence",
+    metadata,
+    _required("release_date", Date, "Day of release."),
+    _required("album_type", Text, "album, single or compilation."),
+    _required("releases", Integer, "Albums released on that day."),
+    _required("tracks", Integer, "Tracks on them: the n of the two columns that follow."),
+    _optional("explicit_share", Double, "Share of explicit tracks, 0-1; null where there are no tracks."),
+    _optional(
+        "median_duration_ms", Double, "Median length of a track in ms; null where there are no tracks."
+    ),
+    PrimaryKeyConstraint("release_date", "album_type"),
+    _at_least("releases", 1),
+    _at_least("tracks", 0),
+    _between("explicit_share", 0, 1),
+    CheckConstraint("(tracks = 0) = (median_duration_ms is null)", name="median_where_tracks"),
+    schema="marts",
+    comment="Releases by day and format, without those whose exact day is not known.",
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    _required(
+        "week_start", Date, "Monday (UTC) of the week in which the albums were first seen, or else loaded."
+    ),
+    _required("albums", Integer, "Albums first seen in this week."),
+    _required("albums_loaded", Integer, "Those of them that are loaded."),
+    _required(
+        "tracks", Integer, "Tracks of the loaded ones; each is in one of the four columns that follow."
+    ),
+    _required("features_spotify", Integer, "Tracks whose audio features Spotify measured."),
+    _required("features_reccobeats", Integer, "Tracks whose audio features ReccoBeats measured."),
+    _required("features_absent", Integer, "Tracks for which there were none."),
+    _required("features_pending", Integer, "Tracks about which nobody could be asked yet."),
+    _required("with_spotify_popularity", Integer, "Tracks with a Spotify popularity, however old."),
+    _required("with_deezer_rank", Integer, "Tracks with a Deezer rank, however old."),
+    PrimaryKeyConstraint("week_start"),
+    _is_monday("week_start"),
+    CheckConstraint("albums_loaded between 0 and albums", name="albums_loaded"),
+    CheckConstraint(
+        "features_spotify + features_reccobeats + features_absent + features_pending = tracks",
+        name="features",
+    ),
+    CheckConstraint("with_spotify_popularity between 0 and tracks", name="with_spotify_popularity"),
+    CheckConstraint("with_deezer_rank between 0 and tracks", name="with_deezer_rank"),
+    schema="marts",
+    comment="What is loaded and measured of what was seen, by the week in which it was first seen.",
 )

@@ -2,8 +2,7 @@
 
 import ast
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -11,130 +10,11 @@ from polars.testing import assert_frame_equal
 from sqlalchemy import Engine, text
 
 from spotify_assets.warehouse.marts import build_mart
-from spotify_assets_tests.marts import rows
+from spotify_assets_tests.marts.conftest import AS_OF, COLLECTED, FEATURES
 
-CATALOGUE = Path(__file__).parents[3] / "shared" / "realdata" / "catalogue"
-COLLECTED = datetime(2021, 3, 18, 12, tzinfo=UTC)
-AS_OF = datetime(2021, 3, 19, tzinfo=UTC)
-FEATURES = (
-    "danceability",
-    "energy",
-    "loudness",
-    "speechiness",
-    "acousticness",
-    "instrumentalness",
-    "liveness",
-    "valence",
-    "tempo",
-)
 # Semitones above C, along the wheel from 8B on, one fifth up at each step.
 FIFTHS = {(7 * step) % 12: (7 + step) % 12 + 1 for step in range(12)}
 PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-
-pytestmark = pytest.mark.skipif(
-    not CATALOGUE.is_dir(),
-    reason="the real catalogue is not ours to publish; it is tested where it is at hand",
-)
-
-
-@pytest.fixture
-def catalogue() -> dict[str, pl.DataFrame]:
-    return {
-        name: pl.read_parquet(CATALOGUE / f"divss98_{name}.parquet")
-        for name in ("album", "track", "artist", "audio")
-    }
-
-
-@pytest.fixture
-def loaded(engine: Engine, catalogue: dict[str, pl.DataFrame]) -> Engine:
-    """An engine on a warehouse that holds the catalogue, with three weeks of snapshots made from it."""
-    names = dict(catalogue["artist"].select("artist_id", "artist_name").iter_rows())
-    rows.load_in_bulk(
-        engine,
-        {
-            "spotify.releases": _releases(catalogue["album"], names),
-            "spotify.tracks": _tracks(catalogue, names),
-            "spotify.audio_features": _audio_features(catalogue),
-            "spotify.track_details": [
-                rows.details(album_id, track_id, popularity, COLLECTED)
-                for album_id, track_id, popularity in catalogue["track"]
-                .select("track_album_id", "track_id", "track_popularity")
-                .iter_rows()
-            ],
-            "spotify.artists": [
-                rows.artist(artist_id, ast.literal_eval(genres))
-                for artist_id, genres in catalogue["artist"].select("artist_id", "artist_genre").iter_rows()
-            ],
-            "spotify.popularity_snapshots": _snapshots(catalogue["track"]),
-        },
-    )
-    return engine
-
-
-def _releases(albums: pl.DataFrame, names: dict[str, str]) -> list[rows.Row]:
-    return [
-        rows.release(
-            album["album_id"],
-            _first_day(album["album_release_date"]),
-            name=album["album_name"],
-            release_date_precision=_precision(album["album_release_date"]),
-            total_tracks=album["album_total_tracks"],
-            image_url=album["album_image"],
-            artist_ids=[album["album_artist_id"]],
-            artist_names=[names.get(album["album_artist_id"], "")],
-        )
-        for album in albums.iter_rows(named=True)
-    ]
-
-
-def _first_day(spelled: str) -> date:
-    return date.fromisoformat((spelled + "-01-01")[:10])
-
-
-def _precision(spelled: str) -> str:
-    return {4: "year", 7: "month", 10: "day"}[len(spelled)]
-
-
-def _tracks(catalogue: dict[str, pl.DataFrame], names: dict[str, str]) -> list[rows.Row]:
-    lengths = catalogue["audio"].select("track_id", "track_duration")
-    return [
-        rows.track(
-            track["track_album_id"],
-            track["track_id"],
-            name=track["track_name"],
-            track_number=track["track_number"],
-            duration_ms=track["track_duration"] or 0,
-            explicit=track["track_explicit"],
-            artist_ids=[track["track_artist_id"]],
-            artist_names=[names.get(track["track_artist_id"], "")],
-        )
-        for track in catalogue["track"].join(lengths, on="track_id", how="left").iter_rows(named=True)
-    ]
-
-
-def _audio_features(catalogue: dict[str, pl.DataFrame]) -> list[rows.Row]:
-    columns = [*FEATURES, "key", "mode", "time_signature"]
-    measured = (
-        catalogue["track"]
-        .join(catalogue["audio"], on="track_id")
-        .select("track_album_id", "track_id", *columns)
-    )
-    return [
-        rows.features(row.pop("track_album_id"), row.pop("track_id"), checked_at=COLLECTED, **row)
-        for row in measured.to_dicts()
-    ]
-
-
-def _snapshots(tracks: pl.DataFrame) -> list[rows.Row]:
-    """A value every third day, which drifts, for the tracks of every other album."""
-    return [
-        rows.snapshot(track_id, COLLECTED.date() - timedelta(days=day), max(0, popularity - day), album_id)
-        for album_id, track_id, popularity in tracks.select(
-            "track_album_id", "track_id", "track_popularity"
-        ).iter_rows()
-        for day in range(3, 24, 3)
-        if ord(album_id[0]) % 2
-    ]
 
 
 def test_the_catalog_of_real_tracks_equals_a_computation_in_polars(
@@ -223,6 +103,12 @@ def _percentile(column: str) -> pl.Expr:
     [
         ("track_catalog", "album_id, track_id"),
         ("weekly_popular_releases", "week_start, measure, album_id"),
+        ("track_week", "week_start, measure, track_id"),
+        ("feature_popularity_correlation", "measure, scope, scope_value, feature, method"),
+        ("artist_feature_profile", "artist_id, feature"),
+        ("feature_week", "week_start, feature"),
+        ("release_cadence", "release_date, album_type"),
+        ("coverage", "week_start"),
     ],
 )
 def test_two_builds_from_the_same_inputs_agree_to_the_bit(loaded: Engine, mart: str, key: str) -> None:
@@ -252,33 +138,42 @@ def test_the_weekly_ranking_of_real_albums_equals_a_computation_in_polars(loaded
             for name, query in {
                 "releases": "select album_id, release_date from spotify.releases",
                 "tracks": "select album_id, track_id from spotify.tracks",
-                "snapshots": "select track_id, measured_on, popularity from spotify.popularity_snapshots",
-                "found": "select week_start, album_id, tracks_measured, value_mean, rank "
+                "snapshots": "select 'spotify_popularity' as measure, album_id, track_id, measured_on,"
+                " cast(popularity as integer) as value from spotify.popularity_snapshots",
+                "ranks": "select 'deezer_rank' as measure, album_id, track_id, measured_on, rank as value"
+                " from deezer.track_ranks",
+                "found": "select week_start, measure, album_id, tracks_measured, value_mean, rank "
                 "from marts.weekly_popular_releases where rank is not null",
             }.items()
         }
     expected = _expected_ranks(tables)
-    assert expected.height > 20
-    key = ["week_start", "rank"]
+    assert expected.height > 100
+    key = ["measure", "week_start", "rank"]
     assert_frame_equal(tables["found"].sort(key), expected.sort(key), check_dtypes=False, check_exact=True)
 
 
 def _expected_ranks(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
     week = pl.col("measured_on").dt.truncate("1w").alias("week_start")
-    last = tables["snapshots"].sort("measured_on").group_by("track_id", week).last()
+    last = (
+        pl.concat([tables["snapshots"], tables["ranks"]])
+        .sort("measured_on")
+        .group_by("measure", "track_id", week)
+        .last()
+        .drop("album_id")
+    )
     return (
         tables["tracks"]
         .join(last, on="track_id")
-        .group_by("week_start", "album_id")
+        .group_by("week_start", "measure", "album_id")
         .agg(
             pl.len().alias("tracks_measured"),
-            (pl.col("popularity").sum() / pl.len()).alias("value_mean"),
-            pl.col("popularity").max().alias("value_max"),
+            (pl.col("value").sum() / pl.len()).alias("value_mean"),
+            pl.col("value").max().alias("value_max"),
         )
         .join(tables["releases"], on="album_id")
         .with_columns(pl.col("release_date").dt.truncate("1w").alias("first_week"))
         .filter((pl.col("week_start") - pl.col("first_week")).is_between(timedelta(0), timedelta(weeks=7)))
         .sort("value_mean", "value_max", "album_id", descending=[True, True, False])
-        .with_columns(pl.int_range(1, pl.len() + 1).over("week_start").alias("rank"))
-        .select("week_start", "album_id", "tracks_measured", "value_mean", "rank")
+        .with_columns(pl.int_range(1, pl.len() + 1).over("measure", "week_start").alias("rank"))
+        .select("week_start", "measure", "album_id", "tracks_measured", "value_mean", "rank")
     )

@@ -1,0 +1,68 @@
+-- Question: of what was seen, how much is loaded and measured?
+-- Grain:    one row per week in which albums were first seen on a list of new releases, or else first loaded.
+-- Inputs:   spotify.new_releases, spotify.releases, marts.track_catalog.
+-- Refresh:  built whole from the inputs, up to the week of as_of.
+with build as (
+    select cast(:as_of as timestamptz) as as_of
+),
+
+sightings as (
+    select
+        album_id,
+        first_seen_at as seen_at
+    from spotify.new_releases
+    union all
+    -- An album that was never on a list is one that somebody asked for.
+    select
+        album_id,
+        fetched_at as seen_at
+    from spotify.releases
+    where album_id not in (select new_releases.album_id from spotify.new_releases)
+),
+
+albums as (
+    select
+        sightings.album_id,
+        cast(date_trunc('week', min(sightings.seen_at) at time zone 'UTC') as date) as week_start
+    from sightings
+    cross join build
+    where sightings.seen_at <= build.as_of
+    group by sightings.album_id
+),
+
+tracks as (
+    select
+        album_id,
+        count(*) as tracks,
+        count(*) filter (where features_status = 'measured' and features_source = 'spotify') as features_spotify,
+        count(*) filter (where features_status = 'measured' and features_source = 'reccobeats')
+            as features_reccobeats,
+        count(*) filter (where features_status = 'absent') as features_absent,
+        count(*) filter (where features_status = 'pending') as features_pending,
+        count(popularity) as with_spotify_popularity,
+        count(deezer_rank) as with_deezer_rank
+    from marts.track_catalog
+    group by album_id
+),
+
+final as (
+    select
+        albums.week_start,
+        cast(count(*) as integer) as albums,
+        cast(count(releases.album_id) as integer) as albums_loaded,
+        cast(coalesce(sum(tracks.tracks), 0) as integer) as tracks,
+        cast(coalesce(sum(tracks.features_spotify), 0) as integer) as features_spotify,
+        cast(coalesce(sum(tracks.features_reccobeats), 0) as integer) as features_reccobeats,
+        cast(coalesce(sum(tracks.features_absent), 0) as integer) as features_absent,
+        cast(coalesce(sum(tracks.features_pending), 0) as integer) as features_pending,
+        cast(coalesce(sum(tracks.with_spotify_popularity), 0) as integer) as with_spotify_popularity,
+        cast(coalesce(sum(tracks.with_deezer_rank), 0) as integer) as with_deezer_rank
+    from albums
+    left join spotify.releases
+        on albums.album_id = releases.album_id
+    left join tracks
+        on albums.album_id = tracks.album_id
+    group by albums.week_start
+)
+
+select * from final
