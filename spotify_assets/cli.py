@@ -333,7 +333,8 @@ def reader(name: str, raw: bool, connections: int, statement_timeout: int) -> No
     readable. Only the address goes to stdout:
 
     \b
-      psql "$(spotify-assets database reader)" -c 'select count(*) from marts.track_catalog'
+      address="$(spotify-assets database reader)"
+      psql "$address" -c 'select count(*) from marts.track_catalog'
     """
     from spotify_assets.warehouse import readers
     from spotify_assets.warehouse.marts import MART_SCHEMA
