@@ -2,6 +2,7 @@
 
 The rights are the barrier: what a role was not granted it cannot take. The limits of time and the read-only
 default are courtesies that a session can set anew; only the number of connections cannot be changed by it.
+What Postgres gives everyone and none can take back but a superuser stays open: large objects, NOTIFY, advisory locks.
 """
 
 import re
@@ -65,6 +66,7 @@ class _Ground:
 
     database: str
     is_renewed: bool
+    has_public: bool
     owners: Mapping[str, Sequence[str]]
     relied_on_by: tuple[str, ...]
 
@@ -132,7 +134,8 @@ def _ground(connection: Connection, name: str) -> _Ground:
     relied_on_by = connection.scalars(
         statement("roles_beside_readers"), {"reader": name, "marks": f"{_MARK}%"}
     )
-    return _Ground(database, bool(marks), owners, tuple(relied_on_by))
+    has_public = bool(connection.scalar(text("select to_regnamespace('public') is not null")))
+    return _Ground(database, bool(marks), has_public, owners, tuple(relied_on_by))
 
 
 def _mark(database: str) -> str:
@@ -160,8 +163,9 @@ def _rights(name: str, ground: _Ground, schemas: Sequence[str]) -> Iterator[sql.
     role, database = sql.Identifier(name), sql.Identifier(ground.database)
     if not ground.relied_on_by:
         yield sql.SQL("revoke temporary on database {} from public").format(database)
-        # Up to Postgres 14, everyone may.
-        yield sql.SQL("revoke create on schema public from public").format()
+        if ground.has_public:
+            # Up to Postgres 14, everyone may.
+            yield sql.SQL("revoke create on schema public from public").format()
     # Everyone may connect by default; an administrator who takes that away should not lock readers out.
     yield sql.SQL("grant connect on database {} to {}").format(database, role)
     for schema, owners in ground.owners.items():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Engine, event, text
 
 from spotify_assets.cli import main
 from spotify_assets.warehouse.database import create_engine, libpq_uri, migrate
@@ -320,9 +320,26 @@ def test_what_others_may_rely_on_is_left_as_it_is_and_told(
 
 def test_the_server_never_sees_the_password(make: Make, engine: Engine, name: str) -> None:
     """Its log, and pg_stat_statements, hold statements as they came."""
-    make(password="never-seen")
-    stored = str(value(engine, f"select rolpassword from pg_authid where rolname = '{name}'"))
-    assert stored.startswith("SCRAM-SHA-256$")
+    talkative = create_engine(engine.url)
+    logged: list[str] = []
+
+    @event.listens_for(talkative, "connect")
+    def listen(connection: psycopg.Connection, _: object) -> None:
+        connection.add_notice_handler(lambda notice: logged.append(str(notice.message_primary)))
+        connection.execute("set client_min_messages = log")
+        connection.execute("set log_statement = 'all'")
+        connection.commit()
+
+    make(by=talkative, password="never-seen")
+    talkative.dispose()
+    [stored] = [line for line in logged if f'alter role "{name}" password' in line]
+    assert "SCRAM-SHA-256$" in stored
+    assert not any("never-seen" in line for line in logged)
+
+
+def test_a_database_without_the_schema_public_has_readers_too(make: Make, engine: Engine) -> None:
+    run(engine, "drop schema public")
+    assert answer(make().url, "select count(*) from marts.track_catalog") == 0
 
 
 @pytest.mark.parametrize("bad", ["", "Analyst", "an analyst", 'a"; drop', "pg_analyst", "1st", "a" * 64])
