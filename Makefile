@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in .venv/bin/python python3.13 python3.12 python3.1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-once test lint bench lock clean runtime dev python
+.PHONY: help run run-once test lint bench docs lock clean runtime dev python
 
 help: ## Show the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ test: lint ## Lint, types, SQL lint and the whole test suite
 
 bench: dev ## Run the benchmarks; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+docs: dev ## Write the generated pages of docs/ anew
+	$(BIN)/python -m documentation
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --extra editable --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --custom-compile-command 'make lock' --quiet

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,8 @@ from spotify_assets.spotify.errors import ApiError
 # Imports stand inside the commands: `--help` and the sandbox should not wait for Dagster and Polars.
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
+
+    from spotify_assets.warehouse.readers import Reader
 
 
 class _ReadableErrors(click.Group):
@@ -46,6 +49,7 @@ def _in_a_sentence(error: Exception) -> str | None:
         unreachable,
     )
     from spotify_assets.warehouse.embedded import EmbeddedPostgresError
+    from spotify_assets.warehouse.readers import ReaderError
 
     if isinstance(error, OperationalError):
         return unreachable(error)
@@ -56,6 +60,7 @@ def _in_a_sentence(error: Exception) -> str | None:
         | MigrationError
         | SourceMismatchError
         | EmbeddedPostgresError
+        | ReaderError
     )
     return str(error) if isinstance(error, mendable) else None
 
@@ -303,6 +308,57 @@ def status() -> None:
     for pending in state.pending:
         click.echo(f"pending: {pending.revision}, {pending.description}")
     sys.exit(1 if state.pending else 0)
+
+
+@database.command()
+@click.option(
+    "--name", default="analyst", show_default=True, help="The role: lower-case letters, digits and _."
+)
+@click.option("--raw", is_flag=True, help="Also the tables as loaded: the schemas spotify and deezer.")
+@click.option(
+    "--connections", type=click.IntRange(1, 1000), default=10, show_default=True, help="At most, at once."
+)
+@click.option(
+    "--statement-timeout",
+    type=click.IntRange(1, 86_400),
+    default=60,
+    show_default=True,
+    help="Seconds after which a query is ended.",
+)
+def reader(name: str, raw: bool, connections: int, statement_timeout: int) -> None:
+    """Create a role that can read the marts and nothing else, and print its address, password included.
+
+    The password is shown this once and kept nowhere. Run again, the same command renews it, and the rights and limits
+    with it. The rights cover marts that are rebuilt and marts of later releases; the schemas ops and dagster are never
+    readable. Only the address goes to stdout:
+
+    \b
+      address="$(spotify-assets database reader)"
+      psql "$address" -c 'select count(*) from marts.track_catalog'
+    """
+    from spotify_assets.warehouse import readers
+    from spotify_assets.warehouse.marts import MART_SCHEMA
+
+    schemas = readers.READABLE_SCHEMAS if raw else (MART_SCHEMA,)
+    limits = readers.ReaderLimits(connections=connections, statement_seconds=statement_timeout)
+    engine = _migrated_engine(load_settings())
+    try:
+        made = readers.make_reader(engine, name, schemas, limits, secrets.token_urlsafe(24))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--name") from error
+    finally:
+        engine.dispose()
+    click.echo(made.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    for line in _on_reader(name, schemas, made):
+        click.echo(line, err=True)
+
+
+def _on_reader(name: str, schemas: Sequence[str], made: "Reader") -> Iterator[str]:
+    yield f"{name} can read {', '.join(schemas)}. The password is kept nowhere: run this again to renew it."
+    if made.left_open:
+        yield f"Like everyone in this database it {'; it '.join(made.left_open)}."
+    if made.relied_on_by:
+        yield f"That was left as it is, because others may rely on it: {', '.join(made.relied_on_by)}."
 
 
 @main.command()

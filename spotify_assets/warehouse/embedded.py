@@ -360,6 +360,8 @@ def _ensure_database(address: ServerAddress) -> None:
         known = connection.execute("select 1 from pg_database where datname = %s", (address.database,))
         if known.fetchone() is None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(address.database)))
+        # Everyone may connect by default: a reader of ours has nothing to look for in these.
+        connection.execute("revoke all on database postgres, template1 from public")
 
 
 def _remembered_port(path: Path) -> int:

@@ -275,9 +275,13 @@ def _swap_when_free(connection: Connection, table: Table, patience: SwapPatience
 
 def _swap(connection: Connection, table: Table) -> None:
     mart, built = _quoted(connection, table), _quoted(connection, _aside(table))
-    privileges = connection.execute(statement("mart_privileges"), {"mart": mart, "built": built}).all()
-    connection.execute(DropTable(table, if_exists=True))
     schema = _quoted_name(connection, str(table.schema))
+    if connection.scalar(text("select to_regclass(:mart) is not null"), {"mart": mart}):
+        # Before its privileges are read: one granted while the drop waits would be lost.
+        connection.exec_driver_sql(f"lock table {mart} in access exclusive mode")
+    parameters = {"mart": mart, "built": built, "schema": schema}
+    privileges = connection.execute(statement("mart_privileges"), parameters).all()
+    connection.execute(DropTable(table, if_exists=True))
     connection.exec_driver_sql(f"alter table {built} set schema {schema}")
     for privilege in privileges:
         connection.exec_driver_sql(privilege.command)

@@ -35,6 +35,9 @@ metadata = MetaData(
     }
 )
 
+views = MetaData()
+"""The views, which the migrations write in SQL: their columns, comments, and what identifies a row."""
+
 RELEASE_DATE_PRECISIONS = ("year", "month", "day", "unknown")
 UNIT_INTERVAL_FEATURES = (
     "danceability",
@@ -279,6 +282,18 @@ artists = Table(
     _between("popularity", 0, 100),
     schema="spotify",
     comment="Every artist credited on a release or track.",
+)
+
+album_starts = Table(
+    "album_starts",
+    views,
+    _required("album_id", Text, "Spotify album id."),
+    _optional("first_seen_on", Date, "UTC day the album was first seen on a list of new releases."),
+    _required("new_since", Date, "UTC day since which it is new: it is ranked in this week and the 7 after."),
+    PrimaryKeyConstraint("album_id"),
+    schema="spotify",
+    comment="Since when each album is new: the UTC day it was released or first seen, whichever is later; where neither"
+    " is known, the day it was fetched.",
 )
 
 deezer_albums = Table(

@@ -236,6 +236,31 @@ def test_a_right_that_was_revoked_does_not_come_back_by_default_privileges(mart:
         )
 
 
+def test_a_right_granted_while_the_swap_waits_is_not_lost(mart: Engine, sql: Sql) -> None:
+    """The swap read the privileges first and then waited for the lock: what was granted in between was dropped."""
+    waiting = "select count(*) from pg_locks where relation = 'marts.numbers'::regclass and not granted"
+    with _role(sql, "late") as role, ThreadPoolExecutor(1) as pool:
+        with mart.begin() as granting:
+            granting.execute(text("lock table marts.numbers in access share mode"))
+            granting.execute(text(f"grant select on marts.numbers to {role}"))
+            build = pool.submit(rebuild, mart, NUMBERS, SELECT, {"generation": 1})
+            _wait_until(lambda: sql(waiting) == 1)
+        assert build.result().rows == 1000
+        assert sql("select has_table_privilege('late', 'marts.numbers', 'select')") is True
+
+
+def test_a_mart_made_anew_gets_the_default_privileges_of_its_schema(mart: Engine, sql: Sql) -> None:
+    """A table that is moved into a schema does not get them by itself."""
+    with _role(sql, "default") as role:
+        sql(f"alter default privileges in schema marts grant select on tables to {role} with grant option")
+        sql(f"alter default privileges in schema spotify grant insert on tables to {role}")
+        sql("drop table marts.numbers")
+        rebuild(mart, NUMBERS, SELECT, {"generation": 1})
+        may = "select has_table_privilege('default', 'marts.numbers', '{}')"
+        assert sql(may.format("select with grant option")) is True
+        assert sql(may.format("insert")) is False
+
+
 @pytest.mark.parametrize(
     ("dependent", "name"),
     [

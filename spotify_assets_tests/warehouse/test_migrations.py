@@ -119,4 +119,8 @@ def test_a_role_that_may_not_create_schemas_finds_an_up_to_date_database(engine:
         connection.execute(text(f"grant usage on schema ops to {name}"))
         connection.execute(text(f"grant select on ops.schema_version to {name}"))
     status = migrate(engine.url.set(username=name, password="secret"))
+    with engine.begin() as connection:
+        # Roles belong to the whole server: other tests must not meet it.
+        connection.execute(text(f"drop owned by {name}"))
+        connection.execute(text(f"drop role {name}"))
     assert status.pending == ()

@@ -1,8 +1,10 @@
--- Statements that give a newly built table the owner and the privileges of the table it replaces.
+-- Statements that give a newly built table the owner and the privileges of the table it replaces; where it replaces
+-- none, those that default privileges give a table made in the schema: one that is moved there does not get them.
 with swapped as (
     select
         to_regclass(:mart) as old_id,
         to_regclass(:built) as new_id,
+        to_regnamespace(:schema) as schema_id,
         cast(:mart as text) as mart
 ),
 
@@ -64,10 +66,31 @@ column_privileges as (
     where not pg_attribute.attisdropped
 ),
 
+default_privileges as (
+    select
+        swapped.mart,
+        '' as column_list,
+        acl.grantee,
+        acl.privilege_type,
+        acl.is_grantable
+    from swapped
+    inner join pg_class
+        on swapped.new_id = pg_class.oid
+    inner join pg_default_acl
+        on
+            swapped.schema_id = pg_default_acl.defaclnamespace
+            and pg_class.relowner = pg_default_acl.defaclrole
+            and pg_default_acl.defaclobjtype = 'r'
+    cross join lateral aclexplode(pg_default_acl.defaclacl) as acl
+    where swapped.old_id is null and acl.grantee != pg_class.relowner
+),
+
 held as (
     select * from table_privileges
     union all
     select * from column_privileges
+    union all
+    select * from default_privileges
 ),
 
 grants as (
