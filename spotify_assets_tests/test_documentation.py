@@ -53,7 +53,8 @@ def test_the_dictionary_tells_every_table_and_column() -> None:
 def test_a_declared_view_is_the_one_that_the_migrations_make(engine: Engine) -> None:
     """Views are written in SQL, so that nothing else would notice a column that the page has and the view has not."""
     query = text(
-        "select attname, format_type(atttypid, atttypmod), obj_description(attrelid, 'pg_class')"
+        "select attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum),"
+        " obj_description(attrelid, 'pg_class')"
         " from pg_attribute where attrelid = to_regclass(:view) and attnum > 0 order by attnum"
     )
     made = text(
@@ -62,7 +63,9 @@ def test_a_declared_view_is_the_one_that_the_migrations_make(engine: Engine) -> 
     with engine.connect() as connection:
         for view in views.tables.values():
             rows = connection.execute(query, {"view": view.fullname})
-            declared = [(column.name, type_name(column), view.comment) for column in view.columns]
+            declared = [
+                (column.name, type_name(column), column.comment, view.comment) for column in view.columns
+            ]
             assert [tuple(row) for row in rows] == declared
         assert set(connection.scalars(made, {"s": list(SCHEMAS)})) == set(views.tables)
 

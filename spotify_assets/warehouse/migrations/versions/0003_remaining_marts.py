@@ -11,9 +11,17 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_ALBUM_STARTS = {
+    "album_id": "Spotify album id.",
+    "first_seen_on": "UTC day the album was first seen on a list of new releases.",
+    "new_since": "UTC day since which it is new: it is ranked in this week and the 7 after.",
+}
+
 
 def upgrade() -> None:
     """Apply it."""
+    for column, comment in _ALBUM_STARTS.items():
+        op.execute(f"comment on column spotify.album_starts.{column} is '{comment}'")
     op.create_table(
         "artist_feature_profile",
         sa.Column("artist_id", sa.Text(), nullable=False, comment="Spotify artist id."),
@@ -380,6 +388,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
+    for column in _ALBUM_STARTS:
+        op.execute(f"comment on column spotify.album_starts.{column} is null")
     op.drop_index(op.f("track_week_track_id_idx"), table_name="track_week", schema="marts")
     op.drop_table("track_week", schema="marts")
     op.drop_table("release_cadence", schema="marts")
