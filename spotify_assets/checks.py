@@ -45,6 +45,11 @@ class Expectation:
         return (files("spotify_assets") / "check_queries" / query).read_text(encoding="utf-8")
 
 
+def _of_mart(name: str, check: str, description: str) -> Expectation:
+    """A mart that contradicts its inputs is an error: people act on it."""
+    return Expectation(dg.AssetKey(["marts", name]), check, ERROR, description)
+
+
 # ERROR: the warehouse contradicts itself. WARN: Spotify gave something that an analyst should know of.
 EXPECTATIONS = (
     Expectation(
@@ -87,18 +92,22 @@ EXPECTATIONS = (
         "Deezer was asked within two days about every album in its first eight weeks.",
     ),
     Expectation(TRACK_RANKS, "are_not_of_the_future", WARN, "No rank is dated after today."),
-    Expectation(
-        dg.AssetKey(["marts", "track_catalog"]),
-        "holds_every_track",
-        ERROR,
-        "The catalog has each track once.",
+    _of_mart("track_catalog", "holds_every_track", "The catalog has each track once."),
+    _of_mart("weekly_popular_releases", "ranks_are_whole", "Ranks of a week are 1 to n."),
+    _of_mart("track_week", "holds_every_measurement", "Every week in which a track was measured has a row."),
+    _of_mart(
+        "feature_popularity_correlation",
+        "parts_fit_the_whole",
+        "No correlation rests on more tracks than there are.",
     ),
-    Expectation(
-        dg.AssetKey(["marts", "weekly_popular_releases"]),
-        "ranks_are_whole",
-        ERROR,
-        "Ranks of a week are 1 to n.",
+    _of_mart(
+        "artist_feature_profile",
+        "covers_every_credit",
+        "Every credited artist has a profile of each feature.",
     ),
+    _of_mart("feature_week", "counts_every_track", "Every track with a day of release is in its week."),
+    _of_mart("release_cadence", "counts_every_release", "Every release with a day is in its day."),
+    _of_mart("coverage", "counts_every_track", "Every track of the catalog is in one week."),
 )
 
 

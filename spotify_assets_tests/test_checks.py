@@ -12,6 +12,7 @@ import pytest
 from dagster._core.events import DagsterEvent
 from sqlalchemy import URL, Engine, text
 
+from spotify_assets.assets.marts import MART_INPUTS
 from spotify_assets.checks import (
     CHECKS,
     ERROR,
@@ -32,6 +33,7 @@ from spotify_assets_tests.marts import rows
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TODAY = NOW.date()
+MONDAY = date(2026, 3, 2)
 PARAMETERS: Mapping[str, object] = {
     "now": NOW,
     "markets": ["DE", "US"],
@@ -126,7 +128,7 @@ def warehouse(engine: Engine) -> Engine:
     )
     with engine.begin() as connection:
         record_set_aside(connection, "spotify/artists", [_UnknownArtist()], LOADED_AT - timedelta(days=90))
-    for mart in ("track_catalog", "weekly_popular_releases"):
+    for mart in MART_INPUTS:
         build_mart(engine, mart, {"as_of": NOW})
     return engine
 
@@ -347,6 +349,59 @@ FAULTS = [
         ["update marts.weekly_popular_releases set rank = 3 where rank = 2"],
         [(date(2026, 3, 2), "spotify_popularity")],
     ),
+    Fault(
+        "track_week_holds_every_measurement",
+        ["delete from marts.track_week where measure = 'deezer_rank'"],
+        [(MONDAY, "deezer_rank", T1)],
+    ),
+    Fault(
+        "track_week_holds_every_measurement",
+        [f"delete from spotify.popularity_snapshots where track_id = '{T2}'"],
+        [(MONDAY, "spotify_popularity", T2)],
+    ),
+    Fault(
+        "feature_popularity_correlation_parts_fit_the_whole",
+        [
+            "update marts.feature_popularity_correlation set n = 2 where measure = 'deezer_rank'"
+            " and scope = 'all' and feature = 'tempo' and method = 'pearson'"
+        ],
+        [("deezer_rank", "all", "all", "tempo", "pearson", 2)],
+    ),
+    Fault(
+        "feature_popularity_correlation_parts_fit_the_whole",
+        [
+            "update marts.feature_popularity_correlation set n = 3 where measure = 'spotify_popularity'"
+            " and scope = 'album_type' and feature = 'energy' and method = 'spearman'"
+        ],
+        [("spotify_popularity", "album_type", "album", "energy", "spearman", 3)],
+    ),
+    Fault(
+        "artist_feature_profile_covers_every_credit",
+        [f"delete from marts.artist_feature_profile where artist_id = '{UNKNOWN}' and feature = 'tempo'"],
+        [(UNKNOWN, 8)],
+    ),
+    Fault(
+        "artist_feature_profile_covers_every_credit",
+        [f"delete from marts.track_catalog where track_id = '{T2}'"],
+        [(UNKNOWN, 9)],
+    ),
+    Fault("feature_week_counts_every_track", ["delete from marts.feature_week"], [(MONDAY, 3, None)]),
+    Fault(
+        "feature_week_counts_every_track",
+        ["update marts.feature_week set tracks = 4 where feature = 'tempo'"],
+        [(MONDAY, 3, 3)],
+    ),
+    Fault(
+        "release_cadence_counts_every_release",
+        ["update marts.release_cadence set releases = 2 where release_date = '2026-03-03'"],
+        [(date(2026, 3, 3), "album", 1, 2)],
+    ),
+    Fault(
+        "release_cadence_counts_every_release",
+        [f"delete from spotify.releases where album_id = '{A}'"],
+        [(date(2026, 3, 3), "album", None, 1)],
+    ),
+    Fault("coverage_counts_every_track", ["delete from marts.coverage"], [(0, 4)]),
 ]
 
 

@@ -20,8 +20,7 @@ def _key(name: str) -> dg.AssetKey:
     return dg.AssetKey(["marts", name])
 
 
-# What each select reads. A mart that reads another is built after it.
-_INPUTS: dict[str, Sequence[dg.AssetKey]] = {
+MART_INPUTS: dict[str, Sequence[dg.AssetKey]] = {
     "track_catalog": [
         NEW_RELEASES,
         RELEASES,
@@ -50,6 +49,7 @@ _INPUTS: dict[str, Sequence[dg.AssetKey]] = {
     "release_cadence": [RELEASES, TRACKS],
     "coverage": [NEW_RELEASES, RELEASES, _key("track_catalog")],
 }
+"""By mart, the assets that its select reads. A mart that reads another stands after it."""
 
 
 def mart_sql(name: str) -> str:
@@ -80,5 +80,5 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     return mart
 
 
-MARTS = [_mart(name, inputs) for name, inputs in _INPUTS.items()]
+MARTS = [_mart(name, inputs) for name, inputs in MART_INPUTS.items()]
 """The mart assets, each after those that it reads."""

@@ -13,9 +13,26 @@ measures as (
     where exists (select 1 from deezer.albums)
 ),
 
--- A track that stands on several albums counts once, as it stands on the one that came out first.
+-- A track that stands on several albums counts once, as it stands on the one that came out first; Deezer ranks it once
+-- for each, and the highest is the track's.
 tracks_once as (
-    select distinct on (track_id) *
+    select distinct on (track_id)
+        track_id,
+        album_type,
+        release_date,
+        release_date_precision,
+        genres,
+        danceability,
+        energy,
+        loudness,
+        speechiness,
+        acousticness,
+        instrumentalness,
+        liveness,
+        valence,
+        tempo,
+        popularity,
+        max(deezer_rank) over (partition by track_id) as deezer_rank
     from marts.track_catalog
     order by track_id asc, release_date asc nulls last, album_id collate "C" asc
 ),
