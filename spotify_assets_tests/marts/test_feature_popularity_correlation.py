@@ -139,6 +139,31 @@ def test_a_track_on_two_albums_counts_once(engine: Engine) -> None:
     assert _of_all(engine, "energy", "pearson")["n"] == 5
 
 
+def test_a_track_on_two_albums_has_the_higher_of_its_ranks(engine: Engine) -> None:
+    """Of the album that came out first Deezer may know nothing: the track was left out of the measure."""
+    names = [f"track{number}" for number in range(4)]
+    rows.load(
+        engine,
+        {
+            "spotify.releases": [rows.release("first", date(2026, 2, 3)), rows.release("second", MONDAY)],
+            "spotify.tracks": [rows.track(album, name) for album in ("first", "second") for name in names],
+            "spotify.audio_features": [
+                rows.features(album, name, energy=(number + 1) / 8)
+                for album in ("first", "second")
+                for number, name in enumerate(names)
+            ],
+            "deezer.albums": [rows.deezer_album("second")],
+            "deezer.track_ranks": [
+                *(rows.deezer_rank("second", name, MONDAY, number) for number, name in enumerate(names)),
+                rows.deezer_rank("first", "track0", MONDAY, 10),
+            ],
+        },
+    )
+    row = _of_all(engine, "energy", "spearman", "deezer_rank")
+    assert row["n"] == 4
+    assert row["r"] == pytest.approx(stats.spearmanr([1, 2, 3, 4], [10, 1, 2, 3]).statistic)
+
+
 def test_scopes_are_the_weeks_types_and_genres_that_the_tracks_have(engine: Engine) -> None:
     tables = _tables([({"energy": 0.5}, 5)], album_type="single")
     rows.load(engine, tables | {"spotify.artists": [rows.artist("artist", ["techno", "house", "techno"])]})
