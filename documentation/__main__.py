@@ -1,12 +1,12 @@
-"""Write every generated page anew."""
+"""Write every generated file anew."""
 
-from documentation.pages import DOCS, PAGES
+from documentation.pages import GENERATED
 
 
 def main() -> None:
-    """Replace the pages in `docs/` that are generated."""
-    for name, written in PAGES.items():
-        (DOCS / name).write_text(written(), encoding="utf-8")
+    """Replace them."""
+    for path, written in GENERATED.items():
+        path.write_text(written(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
-"""Which pages are generated, and by what."""
+"""Which files are generated, and by what."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from documentation.dictionary import data_dictionary
+from documentation.lineage import lineage_file
+from spotify_assets.assets.marts import LINEAGE
 
 DOCS = Path(__file__).parents[1] / "docs"
 
-PAGES: Mapping[str, Callable[[], str]] = {"data-dictionary.md": data_dictionary}
-"""By the file's name in `docs/`, the function that gives its text."""
+GENERATED: Mapping[Path, Callable[[], str]] = {
+    DOCS / "data-dictionary.md": data_dictionary,
+    LINEAGE: lineage_file,
+}
+"""By file, the function that gives its text."""
