@@ -1,7 +1,9 @@
 """The marts of a real catalogue against a computation in Polars that shares no code with the SQL."""
 
 import ast
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import polars as pl
@@ -9,6 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from sqlalchemy import Engine, text
 
+from spotify_assets.assets.marts import MART_INPUTS
 from spotify_assets.warehouse.marts import build_mart
 from spotify_assets_tests.marts.conftest import AS_OF, COLLECTED, FEATURES
 
@@ -128,6 +131,32 @@ def test_two_builds_from_the_same_inputs_agree_to_the_bit(loaded: Engine, mart: 
             connection.execute(text("analyze"))
     assert digests[0] == digests[1]
     assert digests[0][0] > 0
+
+
+def test_eight_readers_never_see_a_mart_empty_half_or_missing_while_all_are_rebuilt(loaded: Engine) -> None:
+    rows = {mart: build_mart(loaded, mart, {"as_of": AS_OF}).rows for mart in MART_INPUTS}
+    rebuilt = threading.Event()
+
+    def poll(number: int) -> int:
+        polls = 0
+        with loaded.connect() as connection:
+            while not rebuilt.is_set() or polls < len(rows):
+                mart = list(rows)[(number + polls) % len(rows)]
+                assert connection.scalar(text(f"select count(*) from marts.{mart}")) == rows[mart], mart
+                # Its lock on the old mart would keep the new one waiting.
+                connection.rollback()
+                polls += 1
+                rebuilt.wait(0.02)
+        return polls
+
+    with ThreadPoolExecutor(8) as pool:
+        readers = [pool.submit(poll, number) for number in range(8)]
+        try:
+            for mart in rows:
+                build_mart(loaded, mart, {"as_of": AS_OF})
+        finally:
+            rebuilt.set()
+        assert all(reader.result() >= len(rows) for reader in readers)
 
 
 def test_the_weekly_ranking_of_real_albums_equals_a_computation_in_polars(loaded: Engine) -> None:
