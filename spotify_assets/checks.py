@@ -108,6 +108,12 @@ EXPECTATIONS = (
     _of_mart("feature_week", "counts_every_track", "Every track with a day of release is in its week."),
     _of_mart("release_cadence", "counts_every_release", "Every release with a day is in its day."),
     _of_mart("coverage", "counts_every_track", "Every track of the catalog is in one week."),
+    Expectation(
+        dg.AssetKey(["marts", "coverage"]),
+        "does_not_fall",
+        WARN,
+        "No share of the tracks that are measured fell by more than 5 points since the build before.",
+    ),
 )
 
 

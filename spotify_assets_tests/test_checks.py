@@ -77,6 +77,13 @@ def _attempt(track_id: str, asked: datetime) -> rows.Row:
     }
 
 
+def _coverage(as_of: datetime, albums: int) -> rows.Row:
+    measured = ("with_features", "with_spotify_popularity", "with_deezer_rank")
+    return {"as_of": as_of, "albums": albums, "albums_loaded": albums, "tracks": 1000} | dict.fromkeys(
+        measured, 1000
+    )
+
+
 @pytest.fixture
 def warehouse(engine: Engine) -> Engine:
     """Two albums that share a track; one track without features, one artist that Spotify does not know."""
@@ -124,6 +131,10 @@ def warehouse(engine: Engine) -> Engine:
             ],
             "deezer.track_ranks": [rows.deezer_rank(A, T1, TODAY, 500_000)],
             "ops.feature_attempts": [_attempt(T2, asked=NOW - timedelta(days=2))],
+            "ops.coverage_history": [
+                _coverage(NOW - timedelta(days=1), albums=1),
+                _coverage(NOW, albums=2),
+            ],
         },
     )
     with engine.begin() as connection:
@@ -402,6 +413,16 @@ FAULTS = [
         [(date(2026, 3, 3), "album", None, 1)],
     ),
     Fault("coverage_counts_every_track", ["delete from marts.coverage"], [(0, 4)]),
+    Fault(
+        "coverage_does_not_fall",
+        ["update ops.coverage_history set with_features = 949, with_deezer_rank = 950 where albums = 2"],
+        [("audio features", 1.0, 0.949)],
+    ),
+    Fault(
+        "coverage_does_not_fall",
+        ["update ops.coverage_history set tracks = 0 where albums = 2"],
+        [("Deezer rank", 1.0, 0.0), ("Spotify popularity", 1.0, 0.0), ("audio features", 1.0, 0.0)],
+    ),
 ]
 
 
@@ -426,6 +447,13 @@ def test_a_bad_row_is_found(warehouse: Engine, fault: Fault) -> None:
     _run(warehouse, *fault.statements)
     columns = len(fault.finds[0])
     assert [row[:columns] for row in _found(warehouse, fault.check)] == fault.finds
+
+
+def test_the_share_of_a_few_tracks_may_fall(warehouse: Engine) -> None:
+    """The first hundred tracks of a warehouse moved it by more than 5 points at each load."""
+    _run(warehouse, "update ops.coverage_history set tracks = 999, with_features = 500")
+    _run(warehouse, "update ops.coverage_history set with_features = 0 where albums = 2")
+    assert _found(warehouse, "coverage_does_not_fall") == []
 
 
 def test_a_market_taken_out_of_the_settings_may_grow_old(warehouse: Engine) -> None:

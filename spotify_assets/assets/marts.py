@@ -17,6 +17,7 @@ from spotify_assets.assets.table_metadata import table_metadata
 from spotify_assets.resources import Clock, Warehouse
 from spotify_assets.warehouse import tables
 from spotify_assets.warehouse.marts import rebuild
+from spotify_assets.warehouse.statements import record_coverage
 
 LINEAGE = Path(__file__).with_name("marts") / "column_lineage.json"
 
@@ -104,7 +105,11 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         metadata=table_metadata(table),
     )
     def mart(warehouse: Warehouse, clock: Clock) -> dg.MaterializeResult[None]:
-        build = rebuild(warehouse.engine, table, sql, {"as_of": clock.now()})
+        as_of = clock.now()
+        build = rebuild(warehouse.engine, table, sql, {"as_of": as_of})
+        if name == "coverage":
+            with warehouse.engine.begin() as connection:
+                record_coverage(connection, as_of)
         metadata: dict[str, Any] = {"dagster/row_count": build.rows, "seconds": build.seconds}
         if lineage := column_lineage(name):
             metadata["dagster/column_lineage"] = lineage

@@ -106,6 +106,11 @@ def record_set_aside(
         )
 
 
+def record_coverage(connection: Connection, as_of: datetime) -> None:
+    """Keep the sums of marts.coverage as it was built, for the check that they do not fall."""
+    connection.execute(statement("record_coverage"), {"as_of": as_of})
+
+
 def record_api_calls(
     connection: Connection,
     *,

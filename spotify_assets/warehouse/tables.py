@@ -481,6 +481,21 @@ feature_attempts = Table(
     comment="Tracks that had no audio features when first asked for, and the attempts made since.",
 )
 
+coverage_history = Table(
+    "coverage_history",
+    metadata,
+    _required("as_of", _Timestamp, "What the build of marts.coverage knew: the time it was given."),
+    _required("albums", Integer, "Albums seen by then."),
+    _required("albums_loaded", Integer, "Those of them that were loaded."),
+    _required("tracks", Integer, "Tracks of the loaded ones."),
+    _required("with_features", Integer, "Tracks with audio features, whoever measured them."),
+    _required("with_spotify_popularity", Integer, "Tracks with a Spotify popularity."),
+    _required("with_deezer_rank", Integer, "Tracks with a Deezer rank."),
+    PrimaryKeyConstraint("as_of"),
+    schema="ops",
+    comment="Sums of marts.coverage at each of its builds, to tell when it falls.",
+)
+
 track_catalog = Table(
     "track_catalog",
     metadata,

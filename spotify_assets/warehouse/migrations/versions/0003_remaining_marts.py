@@ -11,6 +11,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+
 _ALBUM_STARTS = {
     "album_id": "Spotify album id.",
     "first_seen_on": "UTC day the album was first seen on a list of new releases.",
@@ -384,12 +385,41 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("track_week_track_id_idx"), "track_week", ["track_id"], unique=False, schema="marts")
+    op.create_table(
+        "coverage_history",
+        sa.Column(
+            "as_of",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="What the build of marts.coverage knew: the time it was given.",
+        ),
+        sa.Column("albums", sa.Integer(), nullable=False, comment="Albums seen by then."),
+        sa.Column("albums_loaded", sa.Integer(), nullable=False, comment="Those of them that were loaded."),
+        sa.Column("tracks", sa.Integer(), nullable=False, comment="Tracks of the loaded ones."),
+        sa.Column(
+            "with_features",
+            sa.Integer(),
+            nullable=False,
+            comment="Tracks with audio features, whoever measured them.",
+        ),
+        sa.Column(
+            "with_spotify_popularity",
+            sa.Integer(),
+            nullable=False,
+            comment="Tracks with a Spotify popularity.",
+        ),
+        sa.Column("with_deezer_rank", sa.Integer(), nullable=False, comment="Tracks with a Deezer rank."),
+        sa.PrimaryKeyConstraint("as_of", name=op.f("coverage_history_pkey")),
+        schema="ops",
+        comment="Sums of marts.coverage at each of its builds, to tell when it falls.",
+    )
 
 
 def downgrade() -> None:
     """Take it back."""
     for column in _ALBUM_STARTS:
         op.execute(f"comment on column spotify.album_starts.{column} is null")
+    op.drop_table("coverage_history", schema="ops")
     op.drop_index(op.f("track_week_track_id_idx"), table_name="track_week", schema="marts")
     op.drop_table("track_week", schema="marts")
     op.drop_table("release_cadence", schema="marts")
