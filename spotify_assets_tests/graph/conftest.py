@@ -65,7 +65,7 @@ class Graph:
             instance=self.instance,
             tags=request.tags,
             asset_selection=request.asset_selection,
-            run_config={"resources": {"clock": {"config": {"fixed": at and at.isoformat()}}}},
+            run_config={"resources": {"clock": {"config": {"fixed": at.isoformat() if at else None}}}},
             raise_on_error=False,
         )
 
@@ -103,7 +103,7 @@ StartGraph = Callable[..., Graph]
 
 
 def _clock(at: datetime | None) -> Clock:
-    return Clock(fixed=at and at.isoformat())
+    return Clock(fixed=at.isoformat() if at else None)
 
 
 def failure_text(result: dg.ExecuteInProcessResult) -> str:
