@@ -109,6 +109,8 @@ class FirstPass:
         due = ranges_to_reread_at_once(self._instance, self._engine, now, closed)
         # First: what is built from a load has the day's popularity, and it takes few calls.
         is_built = self._read_again(due)
+        if self._is_refused:
+            return
         if missing:
             self._load(missing)
         elif self._marts_are_due(self._clock.now(), is_built=is_built):
