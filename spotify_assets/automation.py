@@ -1,17 +1,19 @@
-"""What runs by itself: jobs, the schedules, and the sensor that loads what is missing.
+"""What runs by itself: jobs, the schedules, and the sensor that loads what is missing or due again.
 
 A sensor and not declarative automation: it requests one run for a whole range of albums with the marts and checks in
 the same run, and its decision (`load_planning.ranges_to_load`) is a pure function.
 """
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import PRIORITY_TAG
 from sqlalchemy import Engine
 
 from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
-from spotify_assets.assets.enrich import ARTISTS, POPULARITY_SNAPSHOTS
+from spotify_assets.assets.enrich import ARTISTS, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES
 from spotify_assets.assets.failures import note_cause
 from spotify_assets.assets.feature_attempts import FEATURE_ATTEMPTS
@@ -20,6 +22,7 @@ from spotify_assets.load_planning import (
     ALL_OF_AN_ALBUM,
     FAILED_STATUSES,
     PARTITIONED_ASSETS,
+    REREAD_JOB,
     RETRY_FAILED_AFTER,
     AlbumRange,
     closed_groups,
@@ -27,7 +30,8 @@ from spotify_assets.load_planning import (
     loads_closed_until,
     missing_ranges,
 )
-from spotify_assets.resources import Warehouse
+from spotify_assets.rereading import ranges_to_reread
+from spotify_assets.resources import Clock, Warehouse
 from spotify_assets.settings import load_settings
 from spotify_assets.spotify.endpoints import SEARCH
 
@@ -60,6 +64,16 @@ load_albums = dg.define_asset_job(
     "load_albums",
     selection=dg.AssetSelection.assets(*PARTITIONED_ASSETS) | _summaries,
     description="Loads a range of albums, then rebuilds the marts and checks, all in one run.",
+    hooks={note_cause},
+)
+
+reread_popularity = dg.define_asset_job(
+    REREAD_JOB,
+    selection=dg.AssetSelection.assets(TRACK_DETAILS) | _summaries,
+    description="Reads again how popular the tracks of a range of albums are today, then rebuilds the marts and checks,"
+    " all in one run.",
+    # Where runs queue, an album that is missing goes before one that is there.
+    tags={PRIORITY_TAG: "-1"},
     hooks={note_cause},
 )
 
@@ -123,7 +137,7 @@ def last_refresh(instance: dg.DagsterInstance) -> dg.RunRecord | None:
     """The latest run that was to build the marts, whatever became of it."""
     latest = [
         record
-        for job in (load_albums, refresh_marts)
+        for job in (load_albums, reread_popularity, refresh_marts)
         for record in instance.get_run_records(dg.RunsFilter(job_name=job.name), limit=1)
     ]
     return max(latest, key=lambda record: record.create_timestamp, default=None)
@@ -139,26 +153,46 @@ def refresh_failed_before(instance: dg.DagsterInstance, time: datetime) -> bool:
 
 @dg.sensor(
     name="load_missing_albums",
-    jobs=[load_albums, refresh_marts],
+    jobs=[load_albums, reread_popularity, refresh_marts],
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
 )
-def load_missing_albums(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SensorResult:
-    """Requests a run for each range of albums that are registered and not loaded, and may be asked for now."""
-    instance, now = context.instance, datetime.now(UTC)
+def load_missing_albums(
+    context: dg.SensorEvaluationContext, warehouse: Warehouse, clock: Clock
+) -> dg.SensorResult:
+    """Requests a run for each range of albums that are registered and not loaded, and may be asked for now.
+
+    Then one for each range of albums whose popularity is due to be read again today: what is due is asked for until it
+    is done, whatever happened at any one time of day.
+    """
+    instance, now = context.instance, clock.now()
     closed = closed_groups(warehouse.engine, now)
-    unfinished = dg.RunsFilter(job_name=load_albums.name, statuses=NOT_FINISHED_STATUSES)
-    free = max(0, _UNFINISHED_LOADS - instance.get_runs_count(unfinished))
-    if ranges := missing_ranges(instance, now, closed):
-        return dg.SensorResult(run_requests=[_load_request(albums) for albums in ranges[:free]])
+    loads = missing_ranges(instance, now, closed)
+    rereads = ranges_to_reread(instance, warehouse.engine, now, closed)
+    if loads or rereads:
+        return dg.SensorResult(run_requests=_requests(instance, loads, rereads))
     if refresh_failed_before(instance, now - RETRY_FAILED_AFTER):
         # Also while something is closed: what was loaded by then is to be seen in the marts.
         return dg.SensorResult(run_requests=[dg.RunRequest(job_name=refresh_marts.name)])
     if until := loads_closed_until(closed):
         return dg.SensorResult(skip_reason=_waiting(until))
     return dg.SensorResult(
-        skip_reason="Every registered album is loaded, being loaded, or waiting to be retried."
+        skip_reason="Every registered album is loaded and of today, under way, or waiting to be retried."
     )
+
+
+def _requests(
+    instance: dg.DagsterInstance, loads: Sequence[AlbumRange], rereads: Sequence[AlbumRange]
+) -> list[dg.RunRequest]:
+    """As many as the queue has room for: what is read again never takes the room of a load."""
+    room = max(0, _UNFINISHED_LOADS - _unfinished(instance, load_albums.name))
+    requests = [_load_request(albums) for albums in loads[:room]]
+    left = max(0, room - len(requests) - _unfinished(instance, reread_popularity.name))
+    return [*requests, *(_reread_request(albums) for albums in rereads[:left])]
+
+
+def _unfinished(instance: dg.DagsterInstance, job_name: str) -> int:
+    return instance.get_runs_count(dg.RunsFilter(job_name=job_name, statuses=NOT_FINISHED_STATUSES))
 
 
 def assets_of_load(albums: AlbumRange) -> list[dg.AssetKey] | None:
@@ -170,6 +204,10 @@ def assets_of_load(albums: AlbumRange) -> list[dg.AssetKey] | None:
 
 def _load_request(albums: AlbumRange) -> dg.RunRequest:
     return dg.RunRequest(job_name=load_albums.name, tags=albums.tags, asset_selection=assets_of_load(albums))
+
+
+def _reread_request(albums: AlbumRange) -> dg.RunRequest:
+    return dg.RunRequest(job_name=reread_popularity.name, tags=albums.tags)
 
 
 def _waiting(until: datetime) -> str:

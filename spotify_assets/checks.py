@@ -15,6 +15,7 @@ from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNA
 from spotify_assets.assets.extract import NEW_RELEASES, RELEASES, TRACKS
 from spotify_assets.assets.feature_attempts import FEATURE_ATTEMPTS
 from spotify_assets.load_planning import AlbumRange
+from spotify_assets.rereading import popularity_is_given
 from spotify_assets.resources import Clock, Warehouse
 from spotify_assets.settings import Settings, load_settings
 from spotify_assets.warehouse.statements import FEATURES_ASKED_AGAIN_AFTER_DAYS
@@ -73,6 +74,12 @@ EXPECTATIONS = (
     ),
     # Whether their tracks are still loaded is no check: history outlives tracks and albums that Spotify takes down.
     Expectation(POPULARITY_SNAPSHOTS, "are_not_of_the_future", WARN, "No snapshot is dated after today."),
+    Expectation(
+        POPULARITY_SNAPSHOTS,
+        "are_taken_daily",
+        WARN,
+        "Every album in its first eight weeks was measured within two days, where Spotify gives popularity.",
+    ),
     Expectation(
         ARTISTS,
         "cover_every_credit",
@@ -252,7 +259,12 @@ def _asset_check(expectation: Expectation) -> dg.AssetChecksDefinition:
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: Warehouse, clock: Clock
     ) -> dg.AssetCheckResult:
-        parameters = check_parameters(load_settings(), clock.now())
+        now = clock.now()
+        parameters = {
+            **check_parameters(load_settings(), now),
+            # Where it is not known, what was given before is the evidence.
+            "popularity_is_given": popularity_is_given(warehouse.engine, now) is not False,
+        }
         count, shown = offending_rows(warehouse.engine, expectation, parameters)
         # Asked after the query: a run that wrote before it had begun by then.
         loading = _others_loading(context.instance, context.run.run_id) if count else []

@@ -163,6 +163,13 @@ def _moment(seconds: float) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
+def last_answers(connection: Connection, client: str, since: datetime) -> dict[str, bool]:
+    """For each endpoint that answered this client since then, whether it was open when it last did."""
+    parameters = {"client": client, "answered_since": since}
+    rows = connection.execute(statement("recall_access"), parameters)
+    return {row.endpoint: row.is_open for row in rows}
+
+
 class WarehouseAccessMemory:
     """What a key may do (see `spotify.access.AccessMemory`) in ops.access, for a day.
 
@@ -179,10 +186,8 @@ class WarehouseAccessMemory:
 
     def recall(self) -> Mapping[str, bool]:
         """For each endpoint that was asked within the last day, whether it is open."""
-        parameters = {"client": self._client, "answered_since": self._time() - _ACCESS_KEPT}
         with self._engine.connect() as connection:
-            rows = connection.execute(statement("recall_access"), parameters)
-            return {row.endpoint: row.is_open for row in rows}
+            return last_answers(connection, self._client, self._time() - _ACCESS_KEPT)
 
     def remember(self, endpoint: str, *, is_open: bool) -> None:
         """Note what an endpoint answered."""

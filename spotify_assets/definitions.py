@@ -11,6 +11,7 @@ from spotify_assets.automation import (
     poll_schedule,
     refresh_marts,
     refresh_schedule,
+    reread_popularity,
     run_checks,
 )
 from spotify_assets.checks import CHECKS
@@ -27,7 +28,7 @@ _database = WarehouseDatabase()
 defs = dg.Definitions(
     assets=[*dg.load_assets_from_modules([extract, enrich, deezer, feature_attempts]), *MARTS],
     asset_checks=CHECKS,
-    jobs=[poll_new_releases, load_albums, refresh_marts, run_checks],
+    jobs=[poll_new_releases, load_albums, reread_popularity, refresh_marts, run_checks],
     sensors=[load_missing_albums],
     schedules=[poll_schedule, refresh_schedule],
     resources={

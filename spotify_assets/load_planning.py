@@ -48,6 +48,8 @@ _GROUPS = {
     TRACK_DETAILS: group_of(TRACKS_ENDPOINT),
 }
 RETRY_FAILED_AFTER = timedelta(hours=1)
+REREAD_JOB = "reread_popularity"
+"""The job that reads again what is loaded: its failures say nothing about loading, nor those of loads about it."""
 _LOOK_BACK = timedelta(days=7)
 FAILED_STATUSES = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 # Those that a process works on; the other unfinished ones wait for a daemon.
@@ -184,10 +186,11 @@ def registered_albums(instance: dg.DagsterInstance) -> Albums:
 
 def loaded_albums(instance: dg.DagsterInstance) -> set[str]:
     """The albums that each partitioned asset was materialized for."""
-    return set.intersection(*_loaded_by_asset(instance).values())
+    return set.intersection(*loaded_by_asset(instance).values())
 
 
-def _loaded_by_asset(instance: dg.DagsterInstance) -> dict[dg.AssetKey, set[str]]:
+def loaded_by_asset(instance: dg.DagsterInstance) -> dict[dg.AssetKey, set[str]]:
+    """For each partitioned asset the albums it was materialized for."""
     return {asset: instance.get_materialized_partitions(asset) for asset in PARTITIONED_ASSETS}
 
 
@@ -205,8 +208,8 @@ def missing_ranges(
     return ranges_to_load(
         albums,
         _wanted(instance, albums, closed),
-        in_flight=_albums_in_flight(instance, albums, NOT_FINISHED_STATUSES),
-        failed=_failed_loads(instance, albums, since=now - _LOOK_BACK),
+        in_flight=albums_in_flight(instance, albums, NOT_FINISHED_STATUSES),
+        failed=failed_loads(instance, albums, since=now - _LOOK_BACK),
         now=now,
         most_per_run=load_settings().albums_per_run,
     )
@@ -217,7 +220,7 @@ def missing_ranges_at_once(
 ) -> list[AlbumRange]:
     """What a person asks for: failed albums do not wait, and queued runs, which need a daemon, do not count."""
     albums = registered_albums(instance)
-    in_flight = _albums_in_flight(instance, albums, WORKING_STATUSES)
+    in_flight = albums_in_flight(instance, albums, WORKING_STATUSES)
     wanted = _wanted(instance, albums, closed)
     return ranges_to_load(albums, wanted, in_flight, {}, now, load_settings().albums_per_run)
 
@@ -225,7 +228,7 @@ def missing_ranges_at_once(
 def _wanted(
     instance: dg.DagsterInstance, albums: Albums, closed: Mapping[str, Closure]
 ) -> dict[str, frozenset[dg.AssetKey]]:
-    loaded, waiting = _loaded_by_asset(instance), waiting_assets(closed)
+    loaded, waiting = loaded_by_asset(instance), waiting_assets(closed)
     return {key: assets for key in albums.keys if (assets := assets_to_load(key, loaded, waiting))}
 
 
@@ -260,18 +263,23 @@ def _closed_until(closed: Mapping[str, Closure], groups: AbstractSet[str]) -> da
     return max((closure.until for group, closure in closed.items() if group in groups), default=None)
 
 
-def _albums_in_flight(
+def albums_in_flight(
     instance: dg.DagsterInstance, albums: Albums, statuses: Sequence[dg.DagsterRunStatus]
 ) -> set[str]:
+    """The albums that runs of these statuses cover."""
     runs = instance.get_runs(dg.RunsFilter(statuses=list(statuses)))
     return {key for run in runs if (found := AlbumRange.of_tags(run.tags)) for key in albums.within(found)}
 
 
-def _failed_loads(instance: dg.DagsterInstance, albums: Albums, since: datetime) -> dict[str, FailedLoads]:
+def failed_loads(
+    instance: dg.DagsterInstance, albums: Albums, since: datetime, *, of_rereads: bool = False
+) -> dict[str, FailedLoads]:
+    """The albums whose load failed since then, or with `of_rereads` those whose popularity could not be read again."""
     failed: dict[str, FailedLoads] = {}
     for record in instance.get_run_records(dg.RunsFilter(statuses=FAILED_STATUSES, updated_after=since)):
         run = record.dagster_run
-        if (found := AlbumRange.of_tags(run.tags)) is None:
+        found = AlbumRange.of_tags(run.tags)
+        if found is None or (run.job_name == REREAD_JOB) is not of_rereads:
             continue
         ended_at = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
         # A run that died without a word may have died of an album.

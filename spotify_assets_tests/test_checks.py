@@ -39,6 +39,7 @@ PARAMETERS: Mapping[str, object] = {
     "markets": ["DE", "US"],
     "deezer_is_asked": True,
     "days": [1, 7, 30, 90],
+    "popularity_is_given": True,
 }
 OTHER_RUN = "11111111-1111-1111-1111-111111111111"
 
@@ -287,6 +288,25 @@ FAULTS = [
         [(T1, TODAY + timedelta(days=1))],
     ),
     Fault(
+        "popularity_snapshots_are_taken_daily",
+        [
+            "update spotify.new_releases set first_seen_at = first_seen_at - interval '2 days'",
+            f"update spotify.releases set release_date = '2026-03-02' where album_id in ('{A}', '{B}')",
+            "update spotify.popularity_snapshots set measured_on = measured_on - 3",
+        ],
+        [(A, TODAY - timedelta(days=3)), (B, TODAY - timedelta(days=3))],
+    ),
+    Fault(
+        "popularity_snapshots_are_taken_daily",
+        [
+            "update spotify.new_releases set first_seen_at = first_seen_at - interval '2 days'",
+            f"update spotify.releases set release_date = '2026-03-02' where album_id = '{A}'",
+            f"delete from spotify.popularity_snapshots where album_id = '{A}'",
+            f"update spotify.track_details set popularity = null where album_id = '{B}'",
+        ],
+        [(A, None)],
+    ),
+    Fault(
         "artists_cover_every_credit", [f"delete from spotify.artists where artist_id = '{KNOWN}'"], [(KNOWN,)]
     ),
     Fault(
@@ -467,6 +487,48 @@ def test_nobody_waits_for_deezer_where_it_is_switched_off(warehouse: Engine) -> 
     _run(warehouse, "update spotify.releases set fetched_at = fetched_at - interval '9 days'")
     assert len(_found(warehouse, "albums_are_fresh")) == 2
     assert _found(warehouse, "albums_are_fresh", {**PARAMETERS, "deezer_is_asked": False}) == []
+
+
+def _not_read_for(engine: Engine, days: int) -> None:
+    """Albums new long enough, with details and snapshots of that many days ago."""
+    _run(
+        engine,
+        "update spotify.new_releases set first_seen_at = first_seen_at - interval '9 days'",
+        "update spotify.releases set release_date = release_date - 9",
+        f"update spotify.track_details set fetched_at = timestamptz '{NOW}' - interval '{days} days'",
+        f"update spotify.popularity_snapshots set measured_on = date '{TODAY}' - {days}",
+    )
+
+
+@pytest.mark.parametrize(("days", "albums"), [(2, 0), (3, 2)])
+def test_an_album_may_miss_a_day_of_popularity(warehouse: Engine, days: int, albums: int) -> None:
+    """At midnight nothing is measured on the day, and at noon it may be that of yesterday."""
+    _not_read_for(warehouse, days)
+    assert len(_found(warehouse, "popularity_snapshots_are_taken_daily")) == albums
+
+
+def test_no_popularity_is_missed_of_a_key_that_gets_none_nor_of_tracks_answered_null(
+    warehouse: Engine,
+) -> None:
+    """A key that lost its access would warn about every album until the last one is eight weeks old."""
+    _not_read_for(warehouse, 5)
+    closed = {**PARAMETERS, "popularity_is_given": False}
+    assert _found(warehouse, "popularity_snapshots_are_taken_daily", closed) == []
+    _run(warehouse, "update spotify.track_details set popularity = null")
+    assert _found(warehouse, "popularity_snapshots_are_taken_daily") == []
+
+
+def test_no_popularity_is_missed_before_an_album_is_new_nor_after_its_eighth_week(warehouse: Engine) -> None:
+    """Albums that are listed before they are out are read when they are listed, and again when they are out."""
+    _not_read_for(warehouse, 5)
+    _run(warehouse, f"update spotify.releases set release_date = date '{TODAY}' + 1")
+    assert _found(warehouse, "popularity_snapshots_are_taken_daily") == []
+    _run(
+        warehouse,
+        f"update spotify.releases set release_date = date '{TODAY}' - 70",
+        "update spotify.new_releases set first_seen_at = first_seen_at - interval '70 days'",
+    )
+    assert _found(warehouse, "popularity_snapshots_are_taken_daily") == []
 
 
 def test_albums_past_their_eighth_week_are_not_missed(warehouse: Engine) -> None:

@@ -1,6 +1,7 @@
 """What is known of the tracks and their artists: audio features, details, popularity over time."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -161,9 +162,17 @@ def _left(tracks: pl.DataFrame, before: Sequence[Part[Batch]]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Whole:
-    """The albums all of whose tracks were answered, their rows, and what was set aside."""
+    """The albums all of whose tracks were answered, the answers, and what was set aside.
+
+    Attributes:
+        album_ids: those albums.
+        answered: a row for each track that was answered, on whichever album.
+        rows: the rows of the tracks of those albums.
+        set_aside: items that could not be read.
+    """
 
     album_ids: list[str]
+    answered: pl.DataFrame
     rows: pl.DataFrame
     set_aside: list[SetAside]
 
@@ -175,7 +184,7 @@ def _whole(
     frames = [records.frame(schema), *(part.content.frame for part in answered)]
     frame = pl.concat(frames).unique("track_id", keep="first")
     rows = tracks.filter(pl.col("album_id").is_in(albums)).join(frame, on="track_id", how="inner")
-    return _Whole(albums, rows, [item for part in answered for item in part.content.set_aside])
+    return _Whole(albums, frame, rows, [item for part in answered for item in part.content.set_aside])
 
 
 @_asked_by_track(TRACK_DETAILS, tables.track_details)
@@ -189,19 +198,23 @@ def track_details(
     """Track popularity (0-100) at the time of asking, and ISRC (GET /tracks).
 
     Keys without batch calls get no popularity from any call: theirs is null, and so is the ISRC, unless SPOTIFY_ISRC=1
-    has each track asked for alone (GET /tracks/{id}).
+    has each track asked for alone (GET /tracks/{id}). Read again every day while the album is in its first eight weeks:
+    an ISRC that was known stays, and a track that Spotify knows no more keeps its row, without popularity.
     """
     album_ids = album_ids_of_run(context)
+    earlier = _details_before(warehouse, album_ids)
     answered: list[Part[Batch]] = spotify.answered(TRACK_DETAILS)
     before = list(answered)
 
     def loaded() -> Loaded:
         whole = _whole(tracks, album_ids, answered, records.TRACK_DETAILS)
-        rows = stamped(whole.rows, "fetched_at", clock.now())
+        asked = tracks.filter(pl.col("album_id").is_in(whole.album_ids))
+        rows = stamped(_renewed(asked, whole.answered, earlier), "fetched_at", clock.now())
         return Loaded(whole.album_ids, {TRACK_DETAILS: rows}, whole.set_aside)
 
     with (
         reported_calls(context, TRACK_DETAILS, spotify, warehouse, clock) as report,
+        _history_is_kept(warehouse, clock),
         kept_on_failure(context, TRACK_DETAILS, warehouse, clock, loaded),
     ):
         left = tracks.filter(pl.col("track_id").is_in(_left(tracks, before)))
@@ -215,7 +228,7 @@ def track_details(
     details = pl.concat([batch.frame for batch in (*(part.content for part in before), *batches)]).unique(
         "track_id", keep="first", maintain_order=True
     )
-    rows = tracks.join(details, on="track_id", how="inner", maintain_order="left")
+    rows = _renewed(tracks, details, earlier)
     metadata = {
         **_details_metadata(rows, tracks),
         "set_aside": len(set_aside),
@@ -223,6 +236,47 @@ def track_details(
         **report.metadata(),
     }
     return dg.Output(stamped(rows, "fetched_at", fetched_at), metadata=metadata)
+
+
+def _details_before(warehouse: Warehouse, album_ids: Sequence[str]) -> pl.DataFrame:
+    """What is known of the tracks of these albums by now."""
+    partitions = Partitions("album_id", tuple(album_ids))
+    columns = ["album_id", "track_id", "isrc"]
+    return read(warehouse.engine, table_address(TRACK_DETAILS), partitions=partitions, columns=columns)
+
+
+def _renewed(tracks: pl.DataFrame, answered: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+    """The rows of tracks that were asked for: what was answered, and of those known before the ISRC at least.
+
+    An ISRC never changes; a track taken down for a day, or a key that lost its access, would else cost it for good.
+    """
+    keys = ["album_id", "track_id"]
+    known = earlier.rename({"isrc": "known_isrc"}).with_columns(is_row=True)
+    return (
+        tracks.join(answered.with_columns(is_answer=True), on="track_id", how="left", maintain_order="left")
+        .join(known, on=keys, how="left", maintain_order="left")
+        .filter(pl.any_horizontal(pl.col("is_answer", "is_row").fill_null(value=False)))
+        .select(*keys, "popularity", pl.coalesce("isrc", "known_isrc").alias("isrc"))
+    )
+
+
+@contextlib.contextmanager
+def _history_is_kept(warehouse: Warehouse, clock: Clock) -> Iterator[None]:
+    """Writes the history of the details before they are replaced, and of what a step has kept that fails.
+
+    Of a run that died before its snapshots, or of a step that met a limit, no later step of the run would write it.
+    """
+    _snapshot(warehouse, clock)
+    try:
+        yield
+    except dg.Failure:
+        _snapshot(warehouse, clock)
+        raise
+
+
+def _snapshot(warehouse: Warehouse, clock: Clock) -> int:
+    with warehouse.engine.begin() as connection:
+        return snapshot_popularity(connection, clock.now().date())
 
 
 def _details_metadata(rows: pl.DataFrame, tracks: pl.DataFrame) -> dict[str, Any]:
@@ -278,11 +332,10 @@ def _withheld(spotify: Spotify, report: CallReport, tracks: pl.DataFrame) -> dic
 def popularity_snapshots(warehouse: Warehouse, clock: Clock) -> dg.MaterializeResult[None]:
     """History of track popularity, one row per track and UTC day, from track_details after each load.
 
-    A re-run on the same day replaces that day; history is never deleted.
+    Daily while an album is in its first eight weeks. A re-run on the same day replaces that day; history is never
+    deleted, and a day on which Spotify gave a track no popularity has no row.
     """
-    with warehouse.engine.begin() as connection:
-        changed = snapshot_popularity(connection, clock.now().date())
-    return dg.MaterializeResult(metadata={"rows_added_or_changed": changed})
+    return dg.MaterializeResult(metadata={"rows_added_or_changed": _snapshot(warehouse, clock)})
 
 
 @dg.asset(

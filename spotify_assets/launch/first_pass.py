@@ -14,6 +14,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import Engine, text
 
+from spotify_assets.assets.enrich import TRACK_DETAILS
 from spotify_assets.assets.failures import CAUSE_TAG, Cause
 from spotify_assets.automation import (
     MARTS_ASSETS,
@@ -22,6 +23,7 @@ from spotify_assets.automation import (
     poll_new_releases,
     refresh_failed_before,
     refresh_marts,
+    reread_popularity,
     run_checks,
 )
 from spotify_assets.definitions import defs
@@ -33,6 +35,8 @@ from spotify_assets.load_planning import (
     registered_albums,
     waiting_assets,
 )
+from spotify_assets.rereading import popularity_is_given, ranges_to_reread_at_once
+from spotify_assets.resources import Clock
 
 Say = Callable[[str], None]
 
@@ -63,6 +67,7 @@ class FirstPass:
         engine: the warehouse.
         say: prints a line.
         tags: tags of every run.
+        clock: the time, for the pass and for the assets of its runs.
     """
 
     def __init__(
@@ -71,7 +76,9 @@ class FirstPass:
         engine: Engine,
         say: Say,
         tags: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or Clock()
         self._instance = instance
         self._engine = engine
         self._say = say
@@ -82,32 +89,56 @@ class FirstPass:
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
-        """Poll for new releases, load every album that is missing, build the marts, and check.
+        """Poll for new releases, read again what is due, load every album that is missing, build the marts, and check.
 
         Raises:
             KeyboardInterrupt: also where Dagster caught it; the run under way is recorded as canceled.
         """
         self._say("Asking for new releases")
         if self._execute(poll_new_releases.name) or not self._is_refused:
-            self._load_what_is_missing()
+            self._bring_up_to_date()
         self.outcome.calls = self._calls()
         return self.outcome
 
-    def _load_what_is_missing(self) -> None:
-        now = datetime.now(UTC)
+    def _bring_up_to_date(self) -> None:
+        now = self._clock.now()
         closed = closed_groups(self._engine, now)
         for closure in closed.values():
             self._say(f"Leaving out what needs {closure.group}: {closure}")
-        ranges = missing_ranges_at_once(self._instance, now, closed)
-        if ranges:
-            self._load(ranges)
-        elif self._marts_are_due(datetime.now(UTC)):
+        missing = missing_ranges_at_once(self._instance, now, closed)
+        due = ranges_to_reread_at_once(self._instance, self._engine, now, closed)
+        # First: what is built from a load has the day's popularity, and it takes few calls.
+        is_built = self._read_again(due)
+        if self._is_refused:
+            return
+        if missing:
+            self._load(missing)
+        elif self._marts_are_due(self._clock.now(), is_built=is_built):
             self._say("Building the marts")
             self._execute(refresh_marts.name)
         else:
             self._say("Nothing new; checking what is there")
             self._execute(run_checks.name)
         self._note_missing_albums()
+
+    def _read_again(self, due: Sequence[AlbumRange]) -> bool:
+        """Read the popularity of these albums again; True where a run has built the marts from it."""
+        albums, is_built = registered_albums(self._instance), False
+        for number, found in enumerate(due, start=1):
+            if self._is_refused or not self._popularity_may_be_asked_for():
+                break
+            count = len(albums.within(found))
+            self._say(f"Reading the popularity of {count} albums again (run {number} of {len(due)})")
+            is_built |= self._execute(reread_popularity.name, found.tags)
+        return is_built
+
+    def _popularity_may_be_asked_for(self) -> bool:
+        """Asked before each run: the one before may have used up a quota, or found that the key gets none."""
+        now = self._clock.now()
+        if TRACK_DETAILS in waiting_assets(closed_groups(self._engine, now)):
+            self._say("Leaving out the rest: Spotify asked to wait.")
+            return False
+        return popularity_is_given(self._engine, now) is not False
 
     def _calls(self) -> Counter[str]:
         """By endpoint, those of failed steps included: of the ops table, as only what succeeded has metadata."""
@@ -120,7 +151,7 @@ class FirstPass:
         albums, left_out = registered_albums(self._instance), 0
         for number, found in enumerate(ranges, start=1):
             # Asked before each run: the one before may have used up a quota.
-            if found.assets & waiting_assets(closed_groups(self._engine, datetime.now(UTC))):
+            if found.assets & waiting_assets(closed_groups(self._engine, self._clock.now())):
                 left_out += 1
                 continue
             self._say(f"Loading {len(albums.within(found))} albums (run {number} of {len(ranges)})")
@@ -131,12 +162,13 @@ class FirstPass:
         if left_out:
             self._say(f"Left out {left_out} of {len(ranges)} runs: Spotify asked to wait.")
 
-    def _marts_are_due(self, now: datetime) -> bool:
+    def _marts_are_due(self, now: datetime, *, is_built: bool) -> bool:
+        """True where the marts were not built today, `is_built` being of this pass, or the last build failed."""
         built = [self._instance.get_latest_materialization_event(mart) for mart in MARTS_ASSETS]
         today = all(
             event and datetime.fromtimestamp(event.timestamp, UTC).date() == now.date() for event in built
         )
-        return not today or refresh_failed_before(self._instance, now)
+        return not (is_built or today) or refresh_failed_before(self._instance, now)
 
     def _note_missing_albums(self) -> None:
         missing = len(set(registered_albums(self._instance).keys) - loaded_albums(self._instance))
@@ -154,7 +186,7 @@ class FirstPass:
         listener = _Listener(self.outcome, self._say)
         self._instance.add_event_listener(run_id, listener)
         result = defs.resolve_job_def(job_name).execute_in_process(
-            run_config=_QUIET,
+            run_config=self._run_config(),
             asset_selection=assets,
             instance=self._instance,
             tags={**self._tags, **(tags or {})},
@@ -171,6 +203,13 @@ class FirstPass:
                 f"Run {run_id} of {job_name} failed outside its steps; its log says why."
             )
         return result.success
+
+    def _run_config(self) -> dict[str, Any]:
+        return _QUIET if self._clock.fixed is None else {**_QUIET, **_showing(self._clock.fixed)}
+
+
+def _showing(time: str) -> dict[str, Any]:
+    return {"resources": {"clock": {"config": {"fixed": time}}}}
 
 
 class _Listener:

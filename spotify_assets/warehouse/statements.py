@@ -176,6 +176,13 @@ def fill_features(connection: Connection, features: pl.DataFrame, checked_at: da
     return list(connection.execute(statement("fill_features"), parameters).scalars())
 
 
+def albums_due_for_popularity(connection: Connection, now: datetime) -> list[str]:
+    """Albums in their first eight weeks whose track details were not read on the UTC day of `now`."""
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    parameters = {"today": midnight.date(), "midnight": midnight}
+    return list(connection.execute(statement("albums_due_for_popularity"), parameters).scalars())
+
+
 @dataclass(frozen=True)
 class AlbumDueAtDeezer:
     """An album that Deezer is to be asked about.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import polars as pl
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from spotify_assets.automation import load_albums, poll_new_releases
+from spotify_assets.automation import load_albums, load_missing_albums, poll_new_releases
 from spotify_assets.definitions import defs
 from spotify_assets.launch.first_pass import FirstPass, Outcome
+from spotify_assets.resources import Clock
 from spotify_assets.sandbox.server import SandboxServer
 from spotify_assets.settings import Settings
 from spotify_assets.warehouse.database import create_engine
@@ -45,9 +47,27 @@ class Graph:
         assert self.run(poll_new_releases.name).success
         return list(self.instance.get_dynamic_partitions("album_id"))
 
-    def load_everything(self) -> Outcome:
-        """What `spotify-assets once` does."""
-        return FirstPass(self.instance, self.engine, self.said.append).run()
+    def load_everything(self, at: datetime | None = None) -> Outcome:
+        """What `spotify-assets once` does, with `at` as the time that its assets see; the sandbox's is its own."""
+        return FirstPass(self.instance, self.engine, self.said.append, clock=_clock(at)).run()
+
+    def tick(self, at: datetime | None = None) -> list[dg.RunRequest]:
+        """One evaluation of the sensor: the runs that it requests."""
+        resources = {**(defs.resources or {}), "clock": _clock(at)}
+        with dg.build_sensor_context(instance=self.instance, resources=resources) as context:
+            result = load_missing_albums(context)
+        assert isinstance(result, dg.SensorResult)
+        return list(result.run_requests or [])
+
+    def execute(self, request: dg.RunRequest, at: datetime | None = None) -> dg.ExecuteInProcessResult:
+        """A run that was requested; one that fails is returned, not raised."""
+        return defs.resolve_job_def(str(request.job_name)).execute_in_process(
+            instance=self.instance,
+            tags=request.tags,
+            asset_selection=request.asset_selection,
+            run_config={"resources": {"clock": {"config": {"fixed": at.isoformat() if at else None}}}},
+            raise_on_error=False,
+        )
 
     def rows(self, query: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -80,6 +100,10 @@ class Graph:
 
 
 StartGraph = Callable[..., Graph]
+
+
+def _clock(at: datetime | None) -> Clock:
+    return Clock(fixed=at.isoformat() if at else None)
 
 
 def failure_text(result: dg.ExecuteInProcessResult) -> str:

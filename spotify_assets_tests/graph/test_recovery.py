@@ -13,7 +13,7 @@ from spotify_assets.assets.failures import (
     note_cause,
     spotify_failures,
 )
-from spotify_assets.automation import load_albums, load_missing_albums, poll_new_releases, refresh_marts
+from spotify_assets.automation import load_albums, poll_new_releases, refresh_marts
 from spotify_assets.client_state import WarehouseBudget, state_engine
 from spotify_assets.definitions import defs
 from spotify_assets.launch.dead_runs import end_dead_runs, home_tag
@@ -44,20 +44,12 @@ def add_run(
     return run_id
 
 
-def tick(graph: Graph) -> list[dg.RunRequest]:
-    """One evaluation of the sensor."""
-    with dg.build_sensor_context(instance=graph.instance, resources=defs.resources) as context:
-        result = load_missing_albums(context)
-    assert isinstance(result, dg.SensorResult)
-    return list(result.run_requests or [])
-
-
 def test_a_tick_asks_for_all_that_is_missing_and_not_again_while_that_run_is_open(graph: Graph) -> None:
     graph.poll()
-    [request] = tick(graph)
+    [request] = graph.tick()
     assert request.job_name == load_albums.name
     add_run(graph, WAITING, tags=dict(request.tags))
-    assert tick(graph) == []
+    assert graph.tick() == []
 
 
 def test_ticks_keep_the_queue_short(start_graph: StartGraph, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,11 +57,11 @@ def test_ticks_keep_the_queue_short(start_graph: StartGraph, monkeypatch: pytest
     monkeypatch.setenv("SPOTIFY_ALBUMS_PER_RUN", "1")
     graph = start_graph(albums=30)
     graph.poll()
-    first = tick(graph)
+    first = graph.tick()
     assert len(first) == 10
     for request in first[:7]:
         add_run(graph, WAITING, tags=dict(request.tags))
-    assert len(tick(graph)) == 3
+    assert len(graph.tick()) == 3
 
 
 def close_albums(graph: Graph, until: datetime) -> None:
@@ -84,13 +76,13 @@ def test_nothing_is_asked_of_spotify_before_the_time_it_named(graph: Graph) -> N
     """Calling while limited lengthens the penalty."""
     graph.poll()
     close_albums(graph, datetime.now(UTC) + timedelta(hours=5))
-    assert tick(graph) == []
+    assert graph.tick() == []
 
 
 def test_the_time_that_spotify_named_passes(graph: Graph) -> None:
     graph.poll()
     close_albums(graph, datetime.now(UTC) - timedelta(minutes=1))
-    assert len(tick(graph)) == 1
+    assert len(graph.tick()) == 1
 
 
 def test_a_rate_limited_pass_stops_at_its_first_run_and_says_so(
@@ -157,7 +149,7 @@ def test_tracks_whose_features_must_wait_are_in_the_marts_all_the_same(
     assert graph.count("marts.track_catalog") == 0
     monkeypatch.setattr("spotify_assets.load_planning.RETRY_FAILED_AFTER", timedelta(0))
     monkeypatch.setattr("spotify_assets.automation.RETRY_FAILED_AFTER", timedelta(0))
-    while requests := tick(graph):
+    while requests := graph.tick():
         for request in requests:
             job = defs.resolve_job_def(str(request.job_name))
             assert job.execute_in_process(
@@ -183,11 +175,11 @@ def test_the_sensor_makes_it_good_too_after_an_hour(
 ) -> None:
     graph = start_graph(faults=["status=400/json:on=artists:times=1"])
     graph.load_everything()
-    assert tick(graph) == []
+    assert graph.tick() == []
     monkeypatch.setattr("spotify_assets.automation.RETRY_FAILED_AFTER", timedelta(0))
-    assert [request.job_name for request in tick(graph)] == [refresh_marts.name]
+    assert [request.job_name for request in graph.tick()] == [refresh_marts.name]
     assert graph.run(refresh_marts.name).success
-    assert tick(graph) == []
+    assert graph.tick() == []
 
 
 def test_a_pass_with_nothing_to_load_still_fails_while_a_check_fails(graph: Graph) -> None:
