@@ -1,8 +1,12 @@
 """From which columns each column of a mart is made: read off the marts' SQL by sqlglot.
 
 What makes a value counts: the expressions it is computed from, with the arguments, partitions and orders of aggregates
-and windows. Joins and conditions choose rows and do not count, with one exception: where a value is a constant that a
-join picks from a list, such as the name of a key, it is made of what the join compares.
+and windows. Joins and conditions choose rows and do not count, with two exceptions:
+
+- A constant that a join picks from a list, such as the name of a key, is made of what the join compares.
+- What is nothing but a number of rows is made of what tells these apart: their key, or what they were grouped by.
+
+So only a constant of the SQL, or the time that the build was given, is made of nothing.
 """
 
 import json

@@ -71,10 +71,11 @@ def sql_digest(sql: str) -> str:
 def column_lineage(name: str) -> dg.TableColumnLineage | None:
     """The columns of upstream assets that each column of the mart is made of.
 
-    Derived from the SQL by `make docs`; None where the SQL was changed since, as a wrong lineage is worse than none.
+    Derived from the SQL by `make docs`; None where the SQL was written or changed since, as a wrong lineage is worse
+    than none.
     """
-    noted = json.loads(LINEAGE.read_text(encoding="utf-8"))[name]
-    if noted["sql"] != sql_digest(mart_sql(name)):
+    noted = json.loads(LINEAGE.read_text(encoding="utf-8")).get(name)
+    if noted is None or noted["sql"] != sql_digest(mart_sql(name)):
         return None
     return dg.TableColumnLineage(
         {
@@ -91,6 +92,7 @@ def _origin(schema: str, table: str, column: str) -> dg.TableColumnDep:
 def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     table = tables.metadata.tables[f"marts.{name}"]
     sql = mart_sql(name)
+    lineage = column_lineage(name)
 
     @dg.asset(
         key=_key(name),
@@ -102,7 +104,7 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         owners=OWNERS,
         code_version=sql_digest(sql),
         description=f"{table.comment}\n\n```sql\n{sql}\n```",
-        metadata=table_metadata(table),
+        metadata=table_metadata(table, lineage),
     )
     def mart(warehouse: Warehouse, clock: Clock) -> dg.MaterializeResult[None]:
         as_of = clock.now()
@@ -111,7 +113,7 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
             with warehouse.engine.begin() as connection:
                 record_coverage(connection, as_of)
         metadata: dict[str, Any] = {"dagster/row_count": build.rows, "seconds": build.seconds}
-        if lineage := column_lineage(name):
+        if lineage:
             metadata["dagster/column_lineage"] = lineage
         return dg.MaterializeResult(metadata=metadata)
 
