@@ -3,7 +3,7 @@
 -- Inputs:   spotify.new_releases, spotify.releases, marts.track_catalog.
 -- Refresh:  built whole from the inputs, up to the week of as_of.
 with build as (
-    select cast(:as_of as timestamptz) as as_of
+    select cast(date_trunc('week', cast(:as_of as timestamptz) at time zone 'UTC') as date) as as_of_week
 ),
 
 sightings as (
@@ -20,13 +20,15 @@ sightings as (
     where album_id not in (select new_releases.album_id from spotify.new_releases)
 ),
 
+-- What a clock ahead of as_of has seen is of the week of as_of: its tracks are in the catalog.
 albums as (
     select
         sightings.album_id,
-        cast(date_trunc('week', min(sightings.seen_at) at time zone 'UTC') as date) as week_start
+        least(
+            cast(date_trunc('week', min(sightings.seen_at) at time zone 'UTC') as date), min(build.as_of_week)
+        ) as week_start
     from sightings
     cross join build
-    where sightings.seen_at <= build.as_of
     group by sightings.album_id
 ),
 
