@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import URL, Connection, Engine, MetaData, text
@@ -12,6 +13,7 @@ from spotify_assets.warehouse.database import (
     VERSION_TABLE,
     VERSION_TABLE_SCHEMA,
     MigrationError,
+    _config,
     create_engine,
     migrate,
     migration_status,
@@ -109,6 +111,24 @@ def test_a_failed_migration_leaves_nothing_behind(bare_database_url: URL) -> Non
         migrate(engine)
     assert migration_status(engine).current is None
     engine.dispose()
+
+
+def test_a_database_of_the_release_before_keeps_its_learned_rates(engine: Engine) -> None:
+    """A column was renamed in the migration that had made it: databases from before had no such column for ever."""
+    with engine.begin() as connection:
+        command.downgrade(_config(connection), "0002")
+        connection.execute(
+            text(
+                "insert into ops.call_rates (caller, service, calls_per_30s, recent_seconds, recent_calls, version)"
+                " values ('a-key', 'spotify', 90, '{1764000000}', '{3}', 7)"
+            )
+        )
+    assert migrate(engine).pending == ()
+    with engine.connect() as connection:
+        row = connection.execute(
+            text("select calls_per_window, recent_slices, recent_calls, version from ops.call_rates")
+        ).one()
+    assert tuple(row) == (90, [], [], 7)
 
 
 def test_a_role_that_may_not_create_schemas_finds_an_up_to_date_database(engine: Engine) -> None:

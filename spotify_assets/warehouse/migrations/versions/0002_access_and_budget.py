@@ -145,10 +145,10 @@ def upgrade() -> None:
             comment="spotify, accounts, reccobeats or deezer: each counts its calls by itself.",
         ),
         sa.Column(
-            "calls_per_window",
+            "calls_per_30s",
             sa.Double(),
             nullable=True,
-            comment="Calls thought to be allowed in any 30 s (Deezer: 5 s): set, or learned from 429s; null: unknown.",
+            comment="Calls in any 30 s thought to be allowed: the setting, or learned from 429s; null: none is known.",
         ),
         sa.Column(
             "next_call_at",
@@ -166,19 +166,19 @@ def upgrade() -> None:
             "slowed_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When a 429 last lowered calls_per_window.",
+            comment="When a 429 last lowered calls_per_30s.",
         ),
         sa.Column(
             "raised_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When calls_per_window was last raised.",
+            comment="When calls_per_30s was last raised.",
         ),
         sa.Column(
-            "recent_slices",
+            "recent_seconds",
             sa.ARRAY(sa.BigInteger()),
             nullable=False,
-            comment="Slices of the last window in which calls were made: 150 a window, numbered from 1970.",
+            comment="Seconds since 1970 of the last 30 s in which calls were made.",
         ),
         sa.Column(
             "recent_calls", sa.ARRAY(sa.Integer()), nullable=False, comment="Calls made in each of them."
@@ -190,7 +190,7 @@ def upgrade() -> None:
             comment="Counts the changes, so that two callers never take the same place.",
         ),
         sa.CheckConstraint(
-            "cardinality(recent_slices) = cardinality(recent_calls)", name=op.f("call_rates_recent_check")
+            "cardinality(recent_seconds) = cardinality(recent_calls)", name=op.f("call_rates_recent_check")
         ),
         sa.PrimaryKeyConstraint("caller", "service", name=op.f("call_rates_pkey")),
         schema="ops",

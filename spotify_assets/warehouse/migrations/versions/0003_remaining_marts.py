@@ -1,4 +1,4 @@
-"""The marts that answer the rest: correlations, profiles, weeks of tracks and of features, cadence, coverage.
+"""The marts that answer the rest, and call rates by window instead of by 30 s.
 
 A migration is frozen history: once released it is never edited, and it imports no table of the package.
 """
@@ -19,8 +19,45 @@ _ALBUM_STARTS = {
 }
 
 
+# Column before and after, with its comment.
+_CALL_RATES = {
+    ("calls_per_30s", "calls_per_window"): (
+        "Calls in any 30 s thought to be allowed: the setting, or learned from 429s; null: none is known.",
+        "Calls thought to be allowed in any 30 s (Deezer: 5 s): set, or learned from 429s; null: unknown.",
+    ),
+    ("recent_seconds", "recent_slices"): (
+        "Seconds since 1970 of the last 30 s in which calls were made.",
+        "Slices of the last window in which calls were made: 150 a window, numbered from 1970.",
+    ),
+    ("slowed_at", "slowed_at"): (
+        "When a 429 last lowered calls_per_30s.",
+        "When a 429 last lowered calls_per_window.",
+    ),
+    ("raised_at", "raised_at"): (
+        "When calls_per_30s was last raised.",
+        "When calls_per_window was last raised.",
+    ),
+}
+
+
+def _change_call_rates(*, forward: bool) -> None:
+    # What was called of late is counted in other units.
+    op.execute(
+        "update ops.call_rates set recent_seconds = '{}', recent_calls = '{}'"
+        if forward
+        else "update ops.call_rates set recent_slices = '{}', recent_calls = '{}'"
+    )
+    for names, comments in _CALL_RATES.items():
+        old, new = names if forward else names[::-1]
+        if old != new:
+            op.alter_column("call_rates", old, new_column_name=new, schema="ops")
+        comment = comments[forward].replace("'", "''")
+        op.execute(f"comment on column ops.call_rates.{new} is '{comment}'")
+
+
 def upgrade() -> None:
     """Apply it."""
+    _change_call_rates(forward=True)
     for column, comment in _ALBUM_STARTS.items():
         op.execute(f"comment on column spotify.album_starts.{column} is '{comment}'")
     op.create_table(
@@ -417,6 +454,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
+    _change_call_rates(forward=False)
     for column in _ALBUM_STARTS:
         op.execute(f"comment on column spotify.album_starts.{column} is null")
     op.drop_table("coverage_history", schema="ops")
