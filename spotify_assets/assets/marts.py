@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import Connection
 
 from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
@@ -56,6 +58,10 @@ MART_INPUTS: dict[str, Sequence[dg.AssetKey]] = {
     "coverage": [NEW_RELEASES, RELEASES, _key("track_catalog")],
 }
 """By mart, the assets that its select reads. A mart that reads another stands after it."""
+
+
+# What is kept of a build, beyond the mart that the next one replaces.
+_REMEMBERED: Mapping[str, Callable[[Connection, datetime], None]] = {"coverage": record_coverage}
 
 
 def mart_sql(name: str) -> str:
@@ -109,9 +115,9 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     def mart(warehouse: Warehouse, clock: Clock) -> dg.MaterializeResult[None]:
         as_of = clock.now()
         build = rebuild(warehouse.engine, table, sql, {"as_of": as_of})
-        if name == "coverage":
+        if remember := _REMEMBERED.get(name):
             with warehouse.engine.begin() as connection:
-                record_coverage(connection, as_of)
+                remember(connection, as_of)
         metadata: dict[str, Any] = {"dagster/row_count": build.rows, "seconds": build.seconds}
         if lineage:
             metadata["dagster/column_lineage"] = lineage

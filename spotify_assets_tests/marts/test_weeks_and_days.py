@@ -2,9 +2,13 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import dagster as dg
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, text
 
+from spotify_assets.assets.marts import MARTS
+from spotify_assets.resources import Clock, Warehouse
+from spotify_assets.warehouse.resource import WarehouseDatabase
 from spotify_assets_tests.marts import rows
 from spotify_assets_tests.marts.rows import Row
 
@@ -206,3 +210,22 @@ def test_coverage_tells_what_is_loaded_and_measured_of_what_was_seen(engine: Eng
     features = ("features_spotify", "features_reccobeats", "features_absent", "features_pending")
     assert [row[name] for name in features] == [1, 1, 1, 1]
     assert (row["with_spotify_popularity"], row["with_deezer_rank"]) == (1, 2)
+
+
+def test_each_build_of_the_coverage_is_remembered(engine: Engine, empty_database_url: URL) -> None:
+    """The check that it does not fall has nothing else to compare with."""
+    tables = _albums(first=MONDAY, second=MONDAY)
+    measured = [rows.features("first", "first-track", energy=0.5)]
+    rows.load(engine, tables | {"spotify.audio_features": measured})
+    warehouse = Warehouse(
+        database=WarehouseDatabase(url=empty_database_url.render_as_string(hide_password=False))
+    )
+    for hour in (9, 10):
+        clock = Clock(fixed=f"2026-03-18T{hour:02}:00:00+00:00")
+        dg.materialize(MARTS, resources={"warehouse": warehouse, "clock": clock})
+    query = (
+        "select as_of, albums, albums_loaded, tracks, with_features from ops.coverage_history order by as_of"
+    )
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(text(query))]
+    assert found == [(AS_OF, 2, 2, 2, 1), (AS_OF + timedelta(hours=1), 2, 2, 2, 1)]
