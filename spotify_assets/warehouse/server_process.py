@@ -120,15 +120,17 @@ def copy_for_everyone(folders: Sequence[Path], target: Path) -> None:
             raise
 
 
-def command_line(pid: int) -> tuple[str, ...] | None:
+def command_line(pid: int, proc: Path = Path("/proc")) -> tuple[str, ...] | None:
     """The arguments of a running process; None when there is none, or only its zombie."""
-    proc = Path("/proc") / str(pid) / "cmdline"
-    if Path("/proc/self/cmdline").exists():
+    if (proc / "self" / "cmdline").exists():
         try:
-            raw = proc.read_bytes()
+            raw = (proc / str(pid) / "cmdline").read_bytes()
+            # Empty as well for a moment while a process becomes another program: it is alive, and has no name yet.
+            if not raw and _is_dead((proc / str(pid) / "stat").read_text()):
+                return None
         except (FileNotFoundError, ProcessLookupError):
             return None
-        return tuple(os.fsdecode(part) for part in raw.rstrip(b"\0").split(b"\0")) if raw else None
+        return tuple(os.fsdecode(part) for part in raw.rstrip(b"\0").split(b"\0"))
     listed = subprocess.run(  # noqa: S603 -- fixed command
         ["/bin/ps", "-ww", "-o", "stat=,command=", "-p", str(pid)],
         capture_output=True,
@@ -137,6 +139,11 @@ def command_line(pid: int) -> tuple[str, ...] | None:
     )
     stat, _, command = listed.stdout.strip().partition(" ")
     return (command.strip(),) if command and not stat.startswith("Z") else None
+
+
+def _is_dead(stat: str) -> bool:
+    # Behind the name, which may hold anything, blanks and brackets included.
+    return stat.rpartition(")")[2].split()[0] in {"Z", "X"}
 
 
 def postmaster_pid(data: Path) -> int | None:

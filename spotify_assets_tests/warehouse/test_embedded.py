@@ -173,6 +173,29 @@ def test_the_watcher_ends_with_the_server_and_keeps_off_a_folder_that_is_deleted
     assert not home.exists()
 
 
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("R", ("",)), ("D", ("",)), ("Z", None), ("X", None)],
+    ids=lambda value: str(value),
+)
+def test_a_process_that_is_becoming_another_program_is_alive(
+    tmp_path: Path, state: str, expected: tuple[str, ...] | None
+) -> None:
+    """Its arguments are empty for a moment, like a zombie's: a server just started was given up, and stopped."""
+    for pid in ("self", "41"):
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "cmdline").write_bytes(b"")
+    (tmp_path / "41" / "stat").write_text(f"41 (sh (a) Z) {state} 1 41 41 0")
+    assert command_line(41, tmp_path) == expected
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc, which macOS has not")
+def test_a_zombie_is_not_running() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert command_line(ended.pid) is None
+
+
 def test_a_server_killed_with_kill_9_is_started_again(home: Path) -> None:
     """A zombie's pid counts as alive, and the address of a dead server would be handed out."""
     with EmbeddedPostgres(home) as server:
