@@ -712,7 +712,7 @@ threading.Condition.__enter__ = interrupted
 def test_ctrl_c_at_the_taking_of_a_lock_leaves_nobody_waiting_for_it(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch, entry: int
 ) -> None:
-    """Once in some hundred times the process hung at its end: a thread waited for a lock that nobody held any more."""
+    """The process hung at its end: a thread waited for a lock that nobody would ever give back."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     api.on(ARTISTS, error_answer(429, Retry_After="59"))
     program = _WAITING_PROGRAM.replace("url = sys", f"{_INTERRUPTED_WITHIN_A_LOCK}\nurl = sys")
