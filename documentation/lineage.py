@@ -62,7 +62,8 @@ def _of_mart(name: str) -> str:
 
 def _of_mart_column(mart: str, root: Scope, column: str) -> Origins:
     try:
-        return _at_tables(root, column)
+        # What a mart tells of its own earlier rows was made of the same.
+        return frozenset(origin for origin in _at_tables(root, column) if origin[0] != f"marts.{mart}")
     except LineageError as error:
         raise LineageError(f"marts.{mart}.{column} cannot be followed: {error}") from error
 

@@ -1,8 +1,9 @@
 """The partitions of the graph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
 
 ALBUM_ID = "album_id"
 album_id = dg.DynamicPartitionsDefinition(name=ALBUM_ID)
@@ -36,3 +37,8 @@ def album_ids_of_run(context: dg.AssetExecutionContext) -> list[str]:
             allow_retries=False,
         )
     return keys
+
+
+def is_of_albums(tags: Mapping[str, str]) -> bool:
+    """True for the tags of a run over albums; a run of what is built from all albums has none of them."""
+    return PARTITION_NAME_TAG in tags or ASSET_PARTITION_RANGE_START_TAG in tags

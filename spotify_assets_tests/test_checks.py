@@ -141,7 +141,7 @@ def warehouse(engine: Engine) -> Engine:
     with engine.begin() as connection:
         record_set_aside(connection, "spotify/artists", [_UnknownArtist()], LOADED_AT - timedelta(days=90))
     for mart in MART_INPUTS:
-        build_mart(engine, mart, {"as_of": NOW})
+        build_mart(engine, mart, NOW)
     return engine
 
 

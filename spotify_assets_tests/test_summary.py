@@ -26,7 +26,7 @@ def test_the_top_five_are_of_the_latest_week_by_whatever_measure_it_has(engine: 
         },
     )
     for mart in ("track_catalog", "weekly_popular_releases"):
-        build_mart(engine, mart, {"as_of": NOW})
+        build_mart(engine, mart, NOW)
     said = "\n".join(summary(engine, Outcome()))
     assert "week of 23 November 2026 (mean Deezer rank" in said
     assert "1. New by" in said

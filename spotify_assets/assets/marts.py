@@ -1,4 +1,4 @@
-"""The marts: each one `.sql` file in `marts/`, built aside and swapped in."""
+"""The marts: each one `.sql` file in `marts/`, and one in `marts/changed/` that tells what of it may have changed."""
 
 import hashlib
 import json
@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES, OWNERS, RELEASES, TRACKS
 from spotify_assets.assets.feature_attempts import FEATURE_ATTEMPTS
 from spotify_assets.assets.table_metadata import table_metadata
+from spotify_assets.partitions import is_of_albums
 from spotify_assets.resources import Clock, Warehouse
 from spotify_assets.warehouse import tables
-from spotify_assets.warehouse.marts import rebuild
+from spotify_assets.warehouse.marts import MartBuild, build_mart, refresh_mart
 from spotify_assets.warehouse.statements import record_coverage
 
 LINEAGE = Path(__file__).with_name("marts") / "column_lineage.json"
@@ -29,7 +30,9 @@ def _key(name: str) -> dg.AssetKey:
 
 
 MART_INPUTS: dict[str, Sequence[dg.AssetKey]] = {
+    "feature_distribution": [TRACKS, AUDIO_FEATURES, TRACK_DETAILS, POPULARITY_SNAPSHOTS],
     "track_catalog": [
+        _key("feature_distribution"),
         NEW_RELEASES,
         RELEASES,
         TRACKS,
@@ -112,18 +115,32 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         description=f"{table.comment}\n\n```sql\n{sql}\n```",
         metadata=table_metadata(table, lineage),
     )
-    def mart(warehouse: Warehouse, clock: Clock) -> dg.MaterializeResult[None]:
+    def mart(
+        context: dg.AssetExecutionContext, warehouse: Warehouse, clock: Clock
+    ) -> dg.MaterializeResult[None]:
         as_of = clock.now()
-        build = rebuild(warehouse.engine, table, sql, {"as_of": as_of})
+        build = _built(warehouse.engine, name, as_of, of_albums=is_of_albums(context.run.tags))
         if remember := _REMEMBERED.get(name):
             with warehouse.engine.begin() as connection:
                 remember(connection, as_of)
-        metadata: dict[str, Any] = {"dagster/row_count": build.rows, "seconds": build.seconds}
+        metadata: dict[str, Any] = {
+            "dagster/row_count": build.rows,
+            "seconds": build.seconds,
+            "extent": f"{build.extent} ({build.reason})",
+            "as_of": dg.MetadataValue.timestamp(build.as_of),
+        }
         if lineage:
             metadata["dagster/column_lineage"] = lineage
         return dg.MaterializeResult(metadata=metadata)
 
     return mart
+
+
+def _built(engine: Engine, name: str, as_of: datetime, *, of_albums: bool) -> MartBuild:
+    """What a run over albums has changed is made good; any other run was asked for the mart, and builds it whole."""
+    if of_albums:
+        return refresh_mart(engine, name, as_of, [".".join(key.path) for key in MART_INPUTS[name]])
+    return build_mart(engine, name, as_of)
 
 
 MARTS = [_mart(name, inputs) for name, inputs in MART_INPUTS.items()]

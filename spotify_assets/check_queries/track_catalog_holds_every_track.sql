@@ -1,7 +1,9 @@
 -- Tracks that the catalog lacks although they were loaded before it was built, and tracks of the catalog that are on no
 -- album any more. Albums that another run loaded since then are left out: the catalog cannot know them yet.
 with latest_build as (
-    select max(as_of) as as_of from marts.track_catalog
+    select as_of
+    from marts.builds
+    where mart = 'track_catalog'
 ),
 
 changed_since as (

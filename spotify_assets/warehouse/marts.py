@@ -1,62 +1,72 @@
-"""Builds a mart from its select: aside, in a scratch schema, then swapped in.
+"""Builds the marts: whole, or in part where the triggers on its inputs tell what of a mart may have changed.
 
-One transaction does it all, so that whatever goes wrong leaves the old mart whole and nothing behind.
-Readers keep the old mart until the commit and find the new one after it. Two limits follow from the swap:
-a view on a mart would be lost with the old table and is refused by name, and a reader in a `repeatable read`
-transaction that began before the swap must have read the mart before it, too.
+`marts.builds` keeps what each build saw, as Postgres counts transactions; `ops.changes` what was changed, and by which
+transaction. What the latest build did not see is what the next has to make good, whatever was committed when.
 """
 
-import random
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import psycopg
-from sqlalchemy import Connection, Engine, MetaData, Table, text
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.schema import (
-    AddConstraint,
-    CreateIndex,
-    CreateSchema,
-    CreateTable,
-    DropTable,
-    SetColumnComment,
-    SetTableComment,
+from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from spotify_assets.warehouse.mart_rows import (
+    MartMisfitError,
+    Rows,
+    SwapPatience,
+    build_of,
+    count_of,
+    replace_all,
+    replace_some,
 )
-
 from spotify_assets.warehouse.statements import statement
 from spotify_assets.warehouse.tables import metadata
 
 MART_SCHEMA = "marts"
-BUILD_SCHEMA = "marts_build"
 SELECTS = Path(__file__).parents[1] / "assets" / "marts"
-
-# While the swap waits for its lock, every new reader queues behind it: it waits in turns of so many seconds.
-# The longest is over deadlock_timeout (1 s), at which Postgres ends an autovacuum that stands in the way.
-_SHORTEST_TURN, _LONGEST_TURN = 0.25, 1.5
-_LONGEST_PAUSE = 2.0
-# A build sorts and hashes the whole warehouse; the default of 4 MB sends most of it to disk.
-_WORK_MEM = "32MB"
+# A part is replaced in place, index entry by index entry: of more than so much, the whole is built sooner.
+_MOST_IN_PLACE = 1 / 3
 
 
-class MartError(Exception):
-    """A mart could not be built; the old one is as it was."""
+@dataclass(frozen=True)
+class Part:
+    """How a mart is built in part.
+
+    Attributes:
+        column: Column of the mart whose values tell the parts.
+        parameter: Placeholder of its select for what to build; null: everything.
+        onwards: A part is everything from a value on, and the placeholder takes that value; else it takes several.
+    """
+
+    column: str
+    parameter: str
+    onwards: bool = False
+
+    def rows(self, changed: Sequence[Any]) -> Rows:
+        """The rows of the mart to replace, where these values are changed."""
+        return Rows(self.column, changed, self.onwards)
+
+    def parameters(self, changed: Sequence[Any] | None) -> dict[str, Any]:
+        """The placeholder with what it is given; everything where `changed` is None."""
+        if changed is None:
+            return {self.parameter: None}
+        return {self.parameter: changed[0] if self.onwards else list(changed)}
 
 
-class MartMisfitError(MartError):
-    """The select or its parameters do not fit the mart's table; the message names what does not."""
-
-
-class MartHasDependentsError(MartError):
-    """A view or another object stands on the mart and would be lost with the old table."""
-
-
-class MartBusyError(MartError):
-    """Readers held the old mart for too long; the message names their sessions."""
+PARTS: Mapping[str, Part] = {
+    "track_catalog": Part("album_id", "album_ids"),
+    "weekly_popular_releases": Part("week_start", "from_week", onwards=True),
+    "track_week": Part("week_start", "from_week", onwards=True),
+    "feature_week": Part("week_start", "weeks"),
+    "release_cadence": Part("release_date", "days"),
+    "coverage": Part("week_start", "weeks"),
+}
+"""By mart; `assets/marts/changed/{mart}.sql` tells which values. Of the other marts, it tells whether one is due."""
 
 
 @dataclass(frozen=True)
@@ -64,262 +74,261 @@ class MartBuild:
     """What a build did.
 
     Attributes:
-        rows: Rows of the new mart.
-        seconds: Time from the start of the build to its commit, waits included.
+        rows: Rows of the mart now.
+        seconds: From the start of the build to its commit, waits included.
+        extent: whole, part, or kept: too little had changed for a mart that can only be built whole.
+        reason: Why it is that.
+        as_of: What the mart knows now: of one that was kept, the time given to an earlier build.
     """
 
     rows: int
     seconds: float
+    extent: str
+    reason: str
+    as_of: datetime
 
 
 @dataclass(frozen=True)
-class SwapPatience:
-    """How the swap waits for readers of the old mart.
+class Mart:
+    """A mart: its table, its select, and the query that tells what of it may have changed."""
 
-    Attributes:
-        seconds: After so long the build fails with `MartBusyError`.
-        clock: Monotonic seconds.
-        sleep: Sleeps so many seconds.
-        draw: A number in 0-1 that spreads the pauses.
-    """
+    table: Table
+    select: str
+    changed: str
 
-    seconds: float = 120.0
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    draw: Callable[[], float] = random.random
+    @classmethod
+    def named(cls, name: str) -> "Mart":
+        """The mart `marts.<name>`.
+
+        Raises:
+            MartMisfitError: There is none.
+        """
+        table = metadata.tables.get(f"{MART_SCHEMA}.{name}")
+        select, changed = SELECTS / f"{name}.sql", SELECTS / "changed" / f"{name}.sql"
+        if table is None or not select.is_file() or not changed.is_file():
+            raise MartMisfitError(
+                f"There is no mart {name}: it needs a table in tables.py, {select} and {changed}."
+            )
+        return cls(table, select.read_text(encoding="utf-8"), changed.read_text(encoding="utf-8"))
+
+    @property
+    def name(self) -> str:
+        """Its table's name."""
+        return self.table.name
+
+    @property
+    def part(self) -> Part | None:
+        """How it is built in part; None where it cannot be."""
+        return PARTS.get(self.name)
+
+    @property
+    def code(self) -> str:
+        """Tells one definition of the mart from another: of its select, its table and what its parts are."""
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own has no annotation.
+        indexes = [str(CreateIndex(index).compile(dialect=dialect)) for index in self.table.indexes]
+        statements = [str(CreateTable(self.table).compile(dialect=dialect)), *sorted(indexes)]
+        return hashlib.sha256("".join([self.select, self.changed, *statements]).encode()).hexdigest()[:12]
+
+    def parameters(self, as_of: datetime, changed: Sequence[Any] | None = None) -> dict[str, Any]:
+        """Values of the select's placeholders: for everything, or for what has changed."""
+        return {"as_of": as_of, **(self.part.parameters(changed) if self.part else {})}
 
 
-def build_mart(
-    engine: Engine, name: str, parameters: Mapping[str, Any], patience: SwapPatience | None = None
-) -> MartBuild:
+@dataclass(frozen=True)
+class LastBuild:
+    """The latest build of a mart: its row of marts.builds, see there."""
+
+    as_of: datetime
+    rows: int
+    whole_as_of: datetime
+    code: str
+    seen: str
+    cluster: str
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """Transactions that a build can see, and the cluster that counts them."""
+
+    seen: str
+    cluster: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to build and why; the values that tell the parts, or None for everything."""
+
+    extent: str
+    reason: str
+    changed: Sequence[Any] | None = None
+
+
+def build_mart(engine: Engine, name: str, as_of: datetime, patience: SwapPatience | None = None) -> MartBuild:
     """Build the mart `marts.<name>` anew from `assets/marts/<name>.sql` and swap it in.
 
     Args:
         engine: The warehouse.
         name: Table name, such as `track_catalog`.
-        parameters: Values of the select's placeholders, such as `as_of`; times must carry a time zone.
+        as_of: The time up to which the build knows the world, with a time zone.
         patience: How long to wait for readers of the old mart.
 
     Raises:
-        MartMisfitError: No such mart, or its select or the parameters do not fit its table.
+        MartMisfitError: No such mart, or its select does not fit its table, or the time has no zone.
         MartHasDependentsError: A view stands on the mart.
         MartBusyError: Readers held the old mart for longer than the patience allows.
         sqlalchemy.exc.DBAPIError: The select failed, or its rows break a constraint of the mart.
     """
-    table = metadata.tables.get(f"{MART_SCHEMA}.{name}")
-    path = SELECTS / f"{name}.sql"
-    if table is None or not path.is_file():
-        raise MartMisfitError(f"There is no mart {name}: it needs a table in tables.py and {path}.")
-    return rebuild(engine, table, path.read_text(encoding="utf-8"), parameters, patience)
+    return _build(engine, name, as_of, patience, lambda *_: _Plan("whole", "asked for"))
 
 
-def rebuild(
-    engine: Engine,
-    table: Table,
-    select: str,
-    parameters: Mapping[str, Any],
-    patience: SwapPatience | None = None,
+def refresh_mart(
+    engine: Engine, name: str, as_of: datetime, inputs: Collection[str], patience: SwapPatience | None = None
 ) -> MartBuild:
-    """Replace the rows of `table` by those of `select`; see `build_mart`.
+    """Bring a mart up to date in part, where that gives what a whole build would; else whole.
 
-    Constraints, indexes and comments come from `table`; owner and privileges from the table it replaces.
-    Builds of the same table wait for each other.
+    One that can only be built whole is kept while `assets/marts/changed/<name>.sql` says that too little has changed.
+    The first build of a UTC day is whole, and so is the first one after a change of the mart's definition.
+
+    Args:
+        engine: The warehouse.
+        name: Table name, such as `track_catalog`.
+        as_of: The time up to which the build knows the world, with a time zone.
+        inputs: The tables that its select reads, such as spotify.tracks.
+        patience: How long to wait for readers of the old mart.
+
+    Raises:
+        MartMisfitError, MartHasDependentsError, MartBusyError, sqlalchemy.exc.DBAPIError: See `build_mart`.
     """
+
+    def planned(connection: Connection, mart: Mart, last: LastBuild | None, moment: _Moment) -> _Plan:
+        reason = reason_for_whole(last, as_of, mart.code, moment.cluster)
+        if reason or last is None:
+            return _Plan("whole", reason or "")
+        return _plan(connection, mart, last, inputs)
+
+    return _build(engine, name, as_of, patience, planned)
+
+
+_Planned = Callable[[Connection, Mart, LastBuild | None, _Moment], _Plan]
+
+
+def _build(
+    engine: Engine, name: str, as_of: datetime, patience: SwapPatience | None, planned: _Planned
+) -> MartBuild:
     patience = patience or SwapPatience()
     started = patience.clock()
-    _check_parameters(table, select, parameters)
-    _ensure_build_schema(engine)
-    # READ COMMITTED whatever the engine says: a build that waited for another must see what that one left.
-    with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
-        with connection.begin():
-            _start_build(connection, table)
-            columns = _fitting_columns(connection, table, select, parameters)
-            rows = _build_aside(
-                connection, table, f"select {columns} from (\n{select}\n) as mart", parameters
-            )
-            _swap_when_free(connection, table, patience)
-        return MartBuild(rows=rows, seconds=patience.clock() - started)
+    mart = Mart.named(name)
+    with build_of(engine, mart.table) as connection:
+        # Before anything is read: what is committed from here on is made good by the next build.
+        moment, last = _moment(connection), _last_build(connection, mart)
+        plan = planned(connection, mart, last, moment)
+        rows = _carry_out(connection, mart, plan, as_of, last, moment, patience)
+    _forget_changes(engine)
+    known = last.as_of if last and plan.extent == "kept" else as_of
+    return MartBuild(rows, patience.clock() - started, plan.extent, plan.reason, known)
 
 
-def _check_parameters(table: Table, select: str, parameters: Mapping[str, Any]) -> None:
-    expected = set(text(select).compile().params)
-    if expected != set(parameters):
-        raise MartMisfitError(
-            f"{table.fullname}: its select takes the parameters {_listed(expected)}, given: {_listed(parameters)}."
-        )
-    naive = [name for name, value in parameters.items() if isinstance(value, datetime) and not value.tzinfo]
-    if naive:
-        raise MartMisfitError(f"{table.fullname}: the time given as {_listed(naive)} has no time zone.")
+def reason_for_whole(last: LastBuild | None, as_of: datetime, code: str, cluster: str) -> str | None:
+    """Why a mart must be built whole whatever has changed in its inputs; None where it need not be.
 
-
-def _ensure_build_schema(engine: Engine) -> None:
-    """Make the scratch schema in a transaction of its own: inside the build's, other marts would wait for it."""
-    with engine.begin() as connection:
-        _advisory_lock(connection, BUILD_SCHEMA)
-        if connection.scalar(text("select to_regnamespace(:name) is null"), {"name": BUILD_SCHEMA}):
-            connection.execute(CreateSchema(BUILD_SCHEMA))
-
-
-def _start_build(connection: Connection, table: Table) -> None:
-    _advisory_lock(connection, table.fullname)
-    _set_locally(connection, "timezone", "UTC")
-    _set_locally(connection, "work_mem", _WORK_MEM)
-    dependents = list(connection.scalars(statement("mart_dependents"), {"mart": _quoted(connection, table)}))
-    if dependents:
-        raise _has_dependents(table, ", ".join(dependents))
-
-
-def _advisory_lock(connection: Connection, name: str) -> None:
-    connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
-
-
-def _set_locally(connection: Connection, setting: str, value: str) -> None:
-    """Set it for this transaction, or for this savepoint."""
-    connection.execute(
-        text("select set_config(:setting, :value, true)"), {"setting": setting, "value": value}
-    )
-
-
-def _fitting_columns(connection: Connection, table: Table, select: str, parameters: Mapping[str, Any]) -> str:
-    """The table's columns as a list for SQL, once the select is known to give each with its exact type.
-
-    Types must agree without a cast: Postgres would round a mean silently into an integer column.
+    Args:
+        last: Its latest build, None where there was none.
+        as_of: The time given to the build that is to come.
+        code: Digest of the mart's definition.
+        cluster: Database cluster of the warehouse.
     """
-    given = _result_types(connection, f"select * from (\n{select}\n) as mart limit 0", parameters)
-    names = Counter(name for name, _ in given)
-    misfits = [f"{name} stands twice" for name, times in names.items() if times > 1]
-    misfits += [f"{column.name} is missing" for column in table.columns if column.name not in names]
-    misfits += [f"{name} is not a column of the mart" for name in names if name not in table.columns]
-    if not misfits:
-        misfits = _type_misfits(connection, table, dict(given))
-    if misfits:
-        raise MartMisfitError(f"{table.fullname}: its select does not fit: {'; '.join(misfits)}.")
-    return _column_list(connection, table)
+    if last is None:
+        return "never built before"
+    if last.code != code:
+        return "its definition has changed"
+    if last.cluster != cluster:
+        return "the warehouse has moved to another database cluster"
+    # What is dated after the day of a build is left out of it, and comes in with its day.
+    if last.as_of.astimezone(UTC).date() != as_of.astimezone(UTC).date():
+        return f"first build of {as_of.astimezone(UTC):%Y-%m-%d}"
+    return None
 
 
-def _type_misfits(connection: Connection, table: Table, given: Mapping[str, int]) -> list[str]:
-    nulls = ", ".join(
-        f"cast(null as {column.type.compile(connection.dialect)}) as {_quoted_name(connection, column.name)}"
-        for column in table.columns
+def _plan(connection: Connection, mart: Mart, last: LastBuild, inputs: Collection[str]) -> _Plan:
+    since = {"seen": last.seen}
+    replaced = connection.execute(statement("inputs_replaced"), {**since, "inputs": list(inputs)}).scalars()
+    if names := list(replaced):
+        return _Plan("whole", f"changed as a whole: {', '.join(names)}")
+    changed = list(connection.execute(text(mart.changed), since).scalars())
+    if mart.part is None:
+        [is_due] = changed
+        return _Plan("whole", "enough has changed") if is_due else _Plan("kept", "too little has changed")
+    changed = sorted(value for value in changed if value is not None)
+    if changed and count_of(connection, mart.table, mart.part.rows(changed)) > _MOST_IN_PLACE * last.rows:
+        return _Plan("whole", "most of it has changed")
+    return _Plan("part", f"{len(changed)} of {mart.part.column}", changed)
+
+
+def _carry_out(
+    connection: Connection,
+    mart: Mart,
+    plan: _Plan,
+    as_of: datetime,
+    last: LastBuild | None,
+    moment: _Moment,
+    patience: SwapPatience,
+) -> int:
+    """Build what is planned, and note the build; returns the rows of the mart."""
+    if plan.extent == "kept" and last:
+        return last.rows
+    if plan.extent == "part" and last and mart.part:
+        rows, whole_as_of = last.rows, last.whole_as_of
+        if plan.changed:
+            rows += _replace_part(connection, mart, mart.part.rows(plan.changed), as_of)
+    else:
+        parameters = mart.parameters(as_of)
+        rows = replace_all(connection, mart.table, mart.select, parameters, patience)
+        whole_as_of = as_of
+        connection.execute(statement("note_replaced"), {"source": mart.table.fullname})
+    connection.execute(
+        statement("record_build"),
+        {
+            "mart": mart.name,
+            "as_of": as_of,
+            "row_count": rows,
+            "extent": plan.extent,
+            "whole_as_of": whole_as_of,
+            "code": mart.code,
+            "seen": moment.seen,
+            "cluster": moment.cluster,
+        },
     )
-    expected = _result_types(connection, f"select {nulls}", {})
-    return [
-        f"{name} is {_type_name(connection, given[name])} where the mart has {_type_name(connection, oid)}"
-        for name, oid in expected
-        if given[name] != oid
-    ]
-
-
-def _result_types(connection: Connection, query: str, parameters: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Name and type oid of each column a query gives."""
-    with connection.execute(text(query), parameters) as result:
-        description = result.cursor.description if result.cursor is not None else None
-        return [(str(column[0]), cast(int, column[1])) for column in description or ()]
-
-
-def _type_name(connection: Connection, oid: int) -> str:
-    return str(connection.scalar(text("select format_type(cast(:oid as oid), null)"), {"oid": oid}))
-
-
-def _build_aside(connection: Connection, table: Table, query: str, parameters: Mapping[str, Any]) -> int:
-    """Make the new table in the scratch schema, fill it, index it, and give the planner its statistics."""
-    built = _aside(table)
-    # Named before the table is made: it then comes without its key, which is built faster on the full table.
-    key = AddConstraint(built.primary_key, isolate_from_table=True)
-    connection.execute(DropTable(built, if_exists=True))
-    connection.execute(CreateTable(built))
-    target = _quoted(connection, built)
-    insert = f"insert into {target} ({_column_list(connection, table)})\n{query}"
-    rows = connection.execute(text(insert), parameters).rowcount
-    connection.execute(key)
-    for index in sorted(built.indexes, key=lambda index: str(index.name)):
-        connection.execute(CreateIndex(index))
-    _comment(connection, built)
-    connection.execute(text(f"analyze {target}"))
     return rows
 
 
-def _comment(connection: Connection, built: Table) -> None:
-    if built.comment is not None:
-        connection.execute(SetTableComment(built))
-    for column in built.columns:
-        if column.comment is not None:
-            connection.execute(SetColumnComment(column))
+def _replace_part(connection: Connection, mart: Mart, some: Rows, as_of: datetime) -> int:
+    """Replace these rows, telling the marts that read this one; returns how many more there are."""
+    parameters = mart.parameters(as_of, some.values)
+    # Before and after: an album may have been of another day.
+    _note_part(connection, mart, some)
+    added = replace_some(connection, mart.table, some, mart.select, parameters)
+    _note_part(connection, mart, some)
+    return added
 
 
-def _swap_when_free(connection: Connection, table: Table, patience: SwapPatience) -> None:
-    """Swap as soon as no reader holds the old mart, without making others queue for long."""
-    give_up_at = patience.clock() + patience.seconds
-    pause = 0.1
-    while True:
-        try:
-            with connection.begin_nested():
-                turn = min(max(pause, _SHORTEST_TURN), _LONGEST_TURN)
-                _set_locally(connection, "lock_timeout", f"{turn * 1000:.0f}ms")
-                _swap(connection, table)
-        except OperationalError as error:
-            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                raise
-            if patience.clock() >= give_up_at:
-                raise _busy(connection, table, patience.seconds) from error
-        except DBAPIError as error:
-            if not isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
-                raise
-            # Made while the mart was being built, or of a kind that the catalogue query does not look for.
-            raise _has_dependents(table, error.orig.diag.message_detail or "unnamed") from error
-        else:
-            return
-        patience.sleep(pause * (0.5 + patience.draw()))
-        pause = min(2 * pause, _LONGEST_PAUSE)
+def _note_part(connection: Connection, mart: Mart, some: Rows) -> None:
+    # The only mart that others read and that is built in part.
+    if mart.name == "track_catalog":
+        connection.execute(statement("note_catalog_changes"), {"album_ids": list(some.values)})
 
 
-def _swap(connection: Connection, table: Table) -> None:
-    mart, built = _quoted(connection, table), _quoted(connection, _aside(table))
-    schema = _quoted_name(connection, str(table.schema))
-    if connection.scalar(text("select to_regclass(:mart) is not null"), {"mart": mart}):
-        # Before its privileges are read: one granted while the drop waits would be lost.
-        connection.exec_driver_sql(f"lock table {mart} in access exclusive mode")
-    parameters = {"mart": mart, "built": built, "schema": schema}
-    privileges = connection.execute(statement("mart_privileges"), parameters).all()
-    connection.execute(DropTable(table, if_exists=True))
-    connection.exec_driver_sql(f"alter table {built} set schema {schema}")
-    for privilege in privileges:
-        connection.exec_driver_sql(privilege.command)
+def _moment(connection: Connection) -> _Moment:
+    row = connection.execute(statement("build_moment")).one()
+    return _Moment(row.seen, row.cluster)
 
 
-def _has_dependents(table: Table, dependents: str) -> MartHasDependentsError:
-    return MartHasDependentsError(
-        f"{table.fullname} is replaced at each build, but this stands on it: {dependents}. "
-        "Drop it, or put it on the tables the mart is built from."
-    )
+def _last_build(connection: Connection, mart: Mart) -> LastBuild | None:
+    row = connection.execute(statement("last_build"), {"mart": mart.name}).one_or_none()
+    return None if row is None else LastBuild(**row._mapping)
 
 
-def _busy(connection: Connection, table: Table, seconds: float) -> MartBusyError:
-    holders = connection.execute(statement("mart_holders"), {"mart": _quoted(connection, table)})
-    sessions = ", ".join(f"{holder.pid} ({holder.application_name}, {holder.activity})" for holder in holders)
-    return MartBusyError(
-        f"{table.fullname} was in use for {seconds:g} s; the old mart stays. Sessions that hold it: "
-        f"{sessions or 'none any more'}. End them, or build again later."
-    )
-
-
-def _aside(table: Table) -> Table:
-    """The same table in the scratch schema; names of constraints and indexes are per schema and stay."""
-    scratch = MetaData(naming_convention=table.metadata.naming_convention)
-    return table.to_metadata(scratch, schema=BUILD_SCHEMA)
-
-
-def _column_list(connection: Connection, table: Table) -> str:
-    return ", ".join(_quoted_name(connection, column.name) for column in table.columns)
-
-
-def _quoted(connection: Connection, table: Table) -> str:
-    return connection.dialect.identifier_preparer.format_table(table)
-
-
-def _quoted_name(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)
-
-
-def _listed(names: Mapping[str, Any] | set[str] | list[str]) -> str:
-    return ", ".join(sorted(names)) or "none"
+def _forget_changes(engine: Engine) -> None:
+    """Delete what every mart has by now; what a mart that was never built lacks is kept, as it may be under way."""
+    marts = [path.stem for path in SELECTS.glob("*.sql")]
+    with engine.begin() as connection:
+        connection.execute(statement("forget_changes"), {"marts": marts})

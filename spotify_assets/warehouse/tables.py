@@ -14,6 +14,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Double,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -61,6 +62,8 @@ SCALED_FEATURES = (
     "valence",
     "tempo",
 )
+DISTRIBUTED = (*SCALED_FEATURES, "popularity")
+"""What a track of the catalog has a percentile of."""
 MEASURES = ("spotify_popularity", "deezer_rank")
 MEASURE = "Scale of popularity: spotify_popularity (0-100) or deezer_rank (0-1,000,000)."
 FEATURE = "Audio feature; a tempo of 0, which says that none was detected, is left out."
@@ -260,6 +263,8 @@ popularity_snapshots = Table(
     PrimaryKeyConstraint("track_id", "measured_on"),
     _between("popularity", 0, 100),
     Index(None, "album_id", "measured_on"),
+    # Rows of a day lie together: what was measured lately is found in an index of a few pages.
+    Index(None, "measured_on", postgresql_using="brin"),
     schema="spotify",
     comment="History of track popularity, one row per track and UTC day; never deleted.",
 )
@@ -328,6 +333,7 @@ deezer_track_ranks = Table(
     PrimaryKeyConstraint("album_id", "track_id", "measured_on"),
     _between("rank", 0, 1_000_000),
     _one_of("matched_by", ("isrc", "position")),
+    Index(None, "measured_on", postgresql_using="brin"),
     schema="deezer",
     comment="History of Deezer's rank, one row per track of an album and UTC day.",
 )
@@ -496,6 +502,60 @@ coverage_history = Table(
     comment="Sums of marts.coverage at each of its builds, to tell when it falls.",
 )
 
+changes = Table(
+    "changes",
+    metadata,
+    Column("change_id", BigInteger, Identity(always=True), nullable=False, comment="Number of the row."),
+    _required("transaction_id", BigInteger, "Transaction that changed it, as pg_current_xact_id() gives it."),
+    _required("source", Text, "Table that was changed, such as spotify.tracks."),
+    _optional(
+        "item",
+        Text,
+        "What was added, changed or removed there: an album id, of spotify.artists an artist id, of"
+        " ops.feature_attempts a track id; null: anything.",
+    ),
+    _optional("day", Date, "Day that the row is of, before and after: of release or of measurement."),
+    PrimaryKeyConstraint("change_id"),
+    schema="ops",
+    comment="What was changed in the inputs of the marts, by triggers, until every mart has it.",
+)
+
+builds = Table(
+    "builds",
+    metadata,
+    _required("mart", Text, "Mart, such as track_catalog."),
+    _required("as_of", _Timestamp, "What the latest build knew: the time it was given."),
+    _required("built_at", _Timestamp, "When it began, by the clock of the database."),
+    _required("rows", BigInteger, "Rows of the mart after it."),
+    _required("extent", Text, "whole, or part: only what had changed since the build before."),
+    _required("whole_as_of", _Timestamp, "as_of of the latest whole build."),
+    _required("code", Text, "Digest of the select and of the table's declaration."),
+    _required("seen", Text, "Transactions that the build saw, as pg_current_snapshot() gives them."),
+    _required("cluster", Text, "Database cluster that counts those transactions."),
+    PrimaryKeyConstraint("mart"),
+    _one_of("extent", ("whole", "part")),
+    _at_least("rows", 0),
+    schema="marts",
+    comment="When each mart was last built: one row per mart.",
+)
+
+feature_distribution = Table(
+    "feature_distribution",
+    metadata,
+    _required("feature", Text, "Audio feature, or popularity (Spotify's); a tempo of 0 is left out."),
+    _required("value", Double, "Value, in the unit of the feature."),
+    _required("tracks", Integer, "Tracks with this value, each once."),
+    _required("tracks_below", Integer, "Tracks with a lower value."),
+    _required("n", Integer, "Tracks with any value of the feature."),
+    _required("as_of", _Timestamp, "What the build knew: the time it was given."),
+    PrimaryKeyConstraint("feature", "value"),
+    _one_of("feature", DISTRIBUTED),
+    _at_least("tracks", 1),
+    CheckConstraint("tracks_below between 0 and n - tracks", name="tracks_below"),
+    schema="marts",
+    comment="How audio features and popularity are distributed over the measured tracks: what percentiles refer to.",
+)
+
 track_catalog = Table(
     "track_catalog",
     metadata,
@@ -540,7 +600,11 @@ track_catalog = Table(
     _optional("popularity_on", Date, "UTC day of that measurement."),
     _optional("deezer_rank", Integer, "Latest Deezer rank 0-1,000,000; null where not measured."),
     _optional("deezer_rank_on", Date, "UTC day of that measurement."),
-    _optional("danceability_percentile", Double, "Share of measured tracks below, ties half, 0-1."),
+    _optional(
+        "danceability_percentile",
+        Double,
+        "Share of the tracks of marts.feature_distribution below, ties half, 0-1.",
+    ),
     _optional("energy_percentile", Double, "Same for energy, 0-1."),
     _optional("loudness_percentile", Double, "Same for loudness, 0-1."),
     _optional("speechiness_percentile", Double, "Same for speechiness, 0-1."),
@@ -552,10 +616,10 @@ track_catalog = Table(
         "tempo_percentile", Double, "Same for tempo, 0-1; tracks without a detected tempo are left out."
     ),
     _optional("popularity_percentile", Double, "Same for popularity among measured tracks, 0-1."),
-    _required("as_of", _Timestamp, "What the build knew: the time it was given."),
     PrimaryKeyConstraint("album_id", "track_id"),
     _one_of("features_status", ("measured", "absent", "pending")),
     Index(None, "track_id"),
+    Index(None, "release_date"),
     schema="marts",
     comment="The merged table: one row per track of an album with release, credits, features and popularity.",
 )

@@ -49,7 +49,8 @@ def filled_template(
     with own_database(postgres_server, migrated_template) as url:
         engine = create_engine(url)
         _fill(engine, catalogue)
-        build_mart(engine, "track_catalog", {"as_of": AS_OF})
+        build_mart(engine, "feature_distribution", AS_OF)
+        build_mart(engine, "track_catalog", AS_OF)
         engine.dispose()
         yield str(url.database)
 

@@ -126,7 +126,10 @@ def _empty(connection: Connection) -> None:
 
 def build(engine: Engine, name: str, as_of: datetime, key: Callable[[Row], Any]) -> dict[Any, Row]:
     """Build the mart and return its rows by key; two rows of one key are an error."""
-    built = build_mart(engine, name, {"as_of": as_of})
+    if name == "track_catalog":
+        # What its percentiles refer to.
+        build_mart(engine, "feature_distribution", as_of)
+    built = build_mart(engine, name, as_of)
     table = metadata.tables[f"marts.{name}"]
     with engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(table.select()).mappings()]

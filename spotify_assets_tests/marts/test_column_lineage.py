@@ -35,9 +35,12 @@ TRUTHS = {
     # A constant of a list, picked by a join.
     ("track_catalog", "key_name"): ["spotify.audio_features.key", "spotify.audio_features.mode"],
     # One of ten features in one column, told apart by a constant.
-    ("track_catalog", "tempo_percentile"): ["spotify.audio_features.tempo"],
+    ("track_catalog", "tempo_percentile"): [
+        "spotify.audio_features.tempo",
+        *(f"marts.feature_distribution.{column}" for column in ("n", "tracks", "tracks_below", "value")),
+    ],
     ("track_catalog", "deezer_rank"): [RANK],
-    ("track_catalog", "as_of"): [],
+    ("feature_distribution", "as_of"): [],
     # Through the view spotify.album_starts to the tables behind it.
     ("weekly_popular_releases", "week_start"): [
         "spotify.new_releases.first_seen_at",
@@ -68,7 +71,7 @@ TRUTHS = {
     ("coverage", "with_deezer_rank"): [f"{CATALOG}.deezer_rank"],
     # Numbers of rows: of what tells these apart.
     ("coverage", "albums"): ["spotify.new_releases.album_id", "spotify.releases.album_id"],
-    ("coverage", "tracks"): [f"{CATALOG}.album_id", f"{CATALOG}.track_id"],
+    ("coverage", "tracks"): [f"{CATALOG}.track_id"],
     ("feature_popularity_correlation", "n"): [f"{CATALOG}.track_id"],
     ("weekly_popular_releases", "tracks"): ["spotify.tracks.album_id", "spotify.tracks.track_id"],
 }
@@ -258,7 +261,10 @@ def test_the_columns_in_the_ui_say_what_they_are_made_of() -> None:
         "Made of spotify.audio_features: `key`, `mode`."
     )
     assert described["label"].endswith("Made of deezer.albums: `label`; spotify.releases: `label`.")
-    assert described["as_of"] == "What the build knew: the time it was given."
+    [profile] = [mart for mart in MARTS if mart.key.path[-1] == "artist_feature_profile"]
+    schema = profile.metadata_by_key[profile.key]["dagster/column_schema"]
+    [as_of] = [column for column in schema.columns if column.name == "as_of"]
+    assert as_of.description == "What the build knew: the time it was given."
 
 
 def test_each_materialization_carries_it(empty_database_url: URL) -> None:

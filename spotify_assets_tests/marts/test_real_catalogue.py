@@ -23,7 +23,7 @@ PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 def test_the_catalog_of_real_tracks_equals_a_computation_in_polars(
     loaded: Engine, catalogue: dict[str, pl.DataFrame]
 ) -> None:
-    assert build_mart(loaded, "track_catalog", {"as_of": AS_OF}).rows == catalogue["track"].height
+    assert build_mart(loaded, "track_catalog", AS_OF).rows == catalogue["track"].height
     expected = _expected(catalogue)
     query = f"select {', '.join(expected.columns)} from marts.track_catalog"
     with loaded.connect() as connection:
@@ -117,7 +117,7 @@ def _percentile(column: str) -> pl.Expr:
 def test_two_builds_from_the_same_inputs_agree_to_the_bit(loaded: Engine, mart: str, key: str) -> None:
     digests = []
     for _ in range(2):
-        build_mart(loaded, mart, {"as_of": AS_OF})
+        build_mart(loaded, mart, AS_OF)
         with loaded.begin() as connection:
             digest = f"select count(*), md5(string_agg(cast(m as text), '|' order by {key})) from marts.{mart} as m"
             digests.append(tuple(connection.execute(text(digest)).one()))
@@ -134,7 +134,7 @@ def test_two_builds_from_the_same_inputs_agree_to_the_bit(loaded: Engine, mart: 
 
 
 def test_eight_readers_never_see_a_mart_empty_half_or_missing_while_all_are_rebuilt(loaded: Engine) -> None:
-    rows = {mart: build_mart(loaded, mart, {"as_of": AS_OF}).rows for mart in MART_INPUTS}
+    rows = {mart: build_mart(loaded, mart, AS_OF).rows for mart in MART_INPUTS}
     rebuilt = threading.Event()
 
     def poll(number: int) -> int:
@@ -153,14 +153,14 @@ def test_eight_readers_never_see_a_mart_empty_half_or_missing_while_all_are_rebu
         readers = [pool.submit(poll, number) for number in range(8)]
         try:
             for mart in rows:
-                build_mart(loaded, mart, {"as_of": AS_OF})
+                build_mart(loaded, mart, AS_OF)
         finally:
             rebuilt.set()
         assert all(reader.result() >= len(rows) for reader in readers)
 
 
 def test_the_weekly_ranking_of_real_albums_equals_a_computation_in_polars(loaded: Engine) -> None:
-    build_mart(loaded, "weekly_popular_releases", {"as_of": AS_OF})
+    build_mart(loaded, "weekly_popular_releases", AS_OF)
     with loaded.connect() as connection:
         tables = {
             name: pl.DataFrame([dict(row) for row in connection.execute(text(query)).mappings()])

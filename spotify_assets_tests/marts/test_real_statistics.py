@@ -34,7 +34,7 @@ def _read(engine: Engine, query: str) -> pl.DataFrame:
 
 
 def _built(engine: Engine, name: str) -> pl.DataFrame:
-    build_mart(engine, name, {"as_of": AS_OF})
+    build_mart(engine, name, AS_OF)
     return _read(engine, f"select * from marts.{name}")
 
 

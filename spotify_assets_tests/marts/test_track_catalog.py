@@ -68,7 +68,6 @@ def test_times_are_taken_to_days_in_utc_whatever_zone_the_session_has(engine: En
         },
     )
     assert (row["first_seen_on"], row["popularity_on"]) == (date(2026, 3, 3), date(2026, 3, 3))
-    assert row["as_of"] == AS_OF
 
 
 def test_features_are_measured_absent_or_pending(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """What the marts read, by Postgres itself: it notes for a view which tables and columns its select reads."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from spotify_assets.warehouse.database import create_engine
 from spotify_assets.warehouse.tables import metadata, views
 from spotify_assets_tests.conftest import own_database
 
+PLACEHOLDER = re.compile(r"(?<!:):\w+")
 USED_TABLES = """
     select distinct table_schema || '.' || table_name
     from information_schema.view_table_usage where view_schema || '.' || view_name = :view
@@ -29,7 +31,7 @@ def connection(postgres_server: URL, migrated_template: str) -> Iterator[Connect
         with engine.connect() as connection:
             connection.exec_driver_sql("create schema reading")
             for mart in MART_INPUTS:
-                select = mart_sql(mart).replace(":as_of", "'2026-01-01'")
+                select = PLACEHOLDER.sub("null", mart_sql(mart))
                 connection.exec_driver_sql(f"create view reading.{mart} as {select}")
             yield connection
         engine.dispose()
@@ -46,7 +48,8 @@ def _tables_of(connection: Connection, view: str) -> Iterator[str]:
 @pytest.mark.parametrize("mart", MART_INPUTS)
 def test_a_mart_depends_on_exactly_the_tables_that_it_reads(connection: Connection, mart: str) -> None:
     """A dependency that is missing lets a mart be built before its input; one too many waits for nothing."""
-    read = set(_tables_of(connection, f"reading.{mart}")) - set(views.tables)
+    # A mart that tells of its own earlier weeks does not wait for itself.
+    read = set(_tables_of(connection, f"reading.{mart}")) - set(views.tables) - {f"marts.{mart}"}
     assert read == {".".join(key.path) for key in MART_INPUTS[mart]}
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import URL, Engine, event, text
 
 from spotify_assets.cli import main
 from spotify_assets.warehouse.database import create_engine, libpq_uri, migrate
-from spotify_assets.warehouse.marts import build_mart, rebuild
+from spotify_assets.warehouse.mart_rows import rebuild
+from spotify_assets.warehouse.marts import build_mart
 from spotify_assets.warehouse.readers import (
     READABLE_SCHEMAS,
     Reader,
@@ -23,7 +24,7 @@ from spotify_assets_tests.marts.test_build import NUMBERS, SELECT
 
 READ_WRITE = "set session characteristics as transaction read write"
 PASSWORD = "p@ss:w/rd%"
-AS_OF = {"as_of": datetime(2026, 3, 4, tzinfo=UTC)}
+AS_OF = datetime(2026, 3, 4, tzinfo=UTC)
 Make = Callable[..., Reader]
 
 

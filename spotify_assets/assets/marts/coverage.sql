@@ -1,7 +1,7 @@
 -- Question: of what was seen, how much is loaded and measured?
 -- Grain:    one row per week in which albums were first seen on a list of new releases, or else first loaded.
 -- Inputs:   spotify.new_releases, spotify.releases, marts.track_catalog.
--- Refresh:  built whole from the inputs, up to the week of as_of.
+-- Refresh:  the weeks weeks, up to that of as_of; null: all.
 with build as (
     select cast(date_trunc('week', cast(:as_of as timestamptz) at time zone 'UTC') as date) as as_of_week
 ),
@@ -32,24 +32,38 @@ albums as (
     group by sightings.album_id
 ),
 
-tracks as (
+wanted as (
     select
         album_id,
-        count(*) as tracks,
-        count(*) filter (where features_status = 'measured' and features_source = 'spotify') as features_spotify,
-        count(*) filter (where features_status = 'measured' and features_source = 'reccobeats')
-            as features_reccobeats,
-        count(*) filter (where features_status = 'absent') as features_absent,
-        count(*) filter (where features_status = 'pending') as features_pending,
-        count(popularity) as with_spotify_popularity,
-        count(deezer_rank) as with_deezer_rank
-    from marts.track_catalog
-    group by album_id
+        week_start
+    from albums
+    where
+        cast(:weeks as date[]) is null
+        or week_start = any(cast(:weeks as date[]))
+),
+
+tracks as (
+    select
+        track_catalog.album_id,
+        count(track_catalog.track_id) as tracks,
+        count(*) filter (where track_catalog.features_status = 'measured' and track_catalog.features_source = 'spotify')
+            as features_spotify,
+        count(*) filter (
+            where track_catalog.features_status = 'measured' and track_catalog.features_source = 'reccobeats'
+        ) as features_reccobeats,
+        count(*) filter (where track_catalog.features_status = 'absent') as features_absent,
+        count(*) filter (where track_catalog.features_status = 'pending') as features_pending,
+        count(track_catalog.popularity) as with_spotify_popularity,
+        count(track_catalog.deezer_rank) as with_deezer_rank
+    from wanted
+    inner join marts.track_catalog
+        on wanted.album_id = track_catalog.album_id
+    group by track_catalog.album_id
 ),
 
 final as (
     select
-        albums.week_start,
+        wanted.week_start,
         cast(count(*) as integer) as albums,
         cast(count(releases.album_id) as integer) as albums_loaded,
         cast(coalesce(sum(tracks.tracks), 0) as integer) as tracks,
@@ -59,12 +73,12 @@ final as (
         cast(coalesce(sum(tracks.features_pending), 0) as integer) as features_pending,
         cast(coalesce(sum(tracks.with_spotify_popularity), 0) as integer) as with_spotify_popularity,
         cast(coalesce(sum(tracks.with_deezer_rank), 0) as integer) as with_deezer_rank
-    from albums
+    from wanted
     left join spotify.releases
-        on albums.album_id = releases.album_id
+        on wanted.album_id = releases.album_id
     left join tracks
-        on albums.album_id = tracks.album_id
-    group by albums.week_start
+        on wanted.album_id = tracks.album_id
+    group by wanted.week_start
 )
 
 select * from final

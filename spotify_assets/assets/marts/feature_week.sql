@@ -1,7 +1,7 @@
 -- Question: how does the sound of new releases drift from week to week?
 -- Grain:    one row per week of release and audio feature, for every week in which a track was released.
 -- Inputs:   marts.track_catalog.
--- Refresh:  built whole from the inputs, up to the UTC day of as_of.
+-- Refresh:  the weeks weeks, up to the UTC day of as_of; null: all.
 with build as (
     select cast(cast(:as_of as timestamptz) at time zone 'UTC' as date) as as_of_day
 ),
@@ -16,6 +16,15 @@ dated as (
     where
         track_catalog.release_date_precision = 'day'
         and track_catalog.release_date <= build.as_of_day
+        and (
+            cast(:weeks as date[]) is null
+            -- By day, as the catalog has an index of them.
+            or track_catalog.release_date = any(array(
+                select wanted.week_start + later.days_later
+                from unnest(cast(:weeks as date[])) as wanted (week_start)
+                cross join generate_series(0, 6) as later (days_later)
+            ))
+        )
 ),
 
 -- A track that stands on two albums of one week counts once.

@@ -1,7 +1,7 @@
 -- Question: on which days, and in which format, is music released?
 -- Grain:    one row per day of release and album type; releases without an exact day are left out.
 -- Inputs:   spotify.releases, spotify.tracks.
--- Refresh:  built whole from the inputs, up to the UTC day of as_of.
+-- Refresh:  the days days, up to the UTC day of as_of; null: all.
 with build as (
     select cast(cast(:as_of as timestamptz) at time zone 'UTC' as date) as as_of_day
 ),
@@ -16,6 +16,10 @@ released as (
     where
         releases.release_date_precision = 'day'
         and releases.release_date <= build.as_of_day
+        and (
+            cast(:days as date[]) is null
+            or releases.release_date = any(cast(:days as date[]))
+        )
 ),
 
 final as (

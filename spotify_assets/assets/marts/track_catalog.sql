@@ -1,11 +1,18 @@
 -- Question: what is known of each track: release, credits, genres, audio features, popularity?
 -- Grain:    one row per row of spotify.tracks (album_id, track_id).
--- Inputs:   every table of the schemas spotify and deezer, and ops.feature_attempts.
--- Refresh:  built whole from the inputs; measurements dated after the UTC day of as_of are left out.
+-- Inputs:   every table of the schemas spotify and deezer, ops.feature_attempts, marts.feature_distribution.
+-- Refresh:  the albums album_ids; null: all. Measurements dated after the UTC day of as_of are left out.
 with build as (
-    select
-        cast(:as_of as timestamptz) as as_of,
-        cast(cast(:as_of as timestamptz) at time zone 'UTC' as date) as as_of_day
+    select cast(cast(:as_of as timestamptz) at time zone 'UTC' as date) as as_of_day
+),
+
+-- Not materialized: of all albums, it would be written to disk before anything is read off it.
+tracks as not materialized (
+    select *
+    from spotify.tracks
+    where
+        cast(:album_ids as text[]) is null
+        or album_id = any(cast(:album_ids as text[]))
 ),
 
 sightings as (
@@ -18,7 +25,7 @@ sightings as (
 
 credits as (
     select distinct artist_ids
-    from spotify.tracks
+    from tracks
 ),
 
 credited_genres as (
@@ -56,18 +63,6 @@ features as (
         )
 ),
 
--- By track alone: a track that stands on several albums is measured once a day for all of them.
-latest_snapshots as (
-    select distinct on (popularity_snapshots.track_id)
-        popularity_snapshots.track_id,
-        popularity_snapshots.measured_on,
-        popularity_snapshots.popularity
-    from spotify.popularity_snapshots
-    cross join build
-    where popularity_snapshots.measured_on <= build.as_of_day
-    order by popularity_snapshots.track_id asc, popularity_snapshots.measured_on desc
-),
-
 fetched_popularity as (
     select
         track_details.album_id,
@@ -79,19 +74,6 @@ fetched_popularity as (
     where
         track_details.popularity is not null
         and cast(track_details.fetched_at at time zone 'UTC' as date) <= build.as_of_day
-),
-
-latest_ranks as (
-    select distinct on (track_ranks.album_id, track_ranks.track_id)
-        track_ranks.album_id,
-        track_ranks.track_id,
-        track_ranks.measured_on,
-        track_ranks.rank,
-        track_ranks.isrc
-    from deezer.track_ranks
-    cross join build
-    where track_ranks.measured_on <= build.as_of_day
-    order by track_ranks.album_id asc, track_ranks.track_id asc, track_ranks.measured_on desc
 ),
 
 measured as (
@@ -117,22 +99,50 @@ measured as (
                 then latest_snapshots.popularity
             else coalesce(fetched_popularity.popularity, latest_snapshots.popularity)
         end as popularity,
-        greatest(fetched_popularity.measured_on, latest_snapshots.measured_on) as popularity_on
-    from spotify.tracks
+        greatest(fetched_popularity.measured_on, latest_snapshots.measured_on) as popularity_on,
+        latest_ranks.rank as deezer_rank,
+        latest_ranks.measured_on as deezer_rank_on,
+        latest_ranks.isrc as deezer_isrc
+    from tracks
+    cross join build
     left join features
         on tracks.album_id = features.album_id and tracks.track_id = features.track_id
     left join fetched_popularity
         on tracks.album_id = fetched_popularity.album_id and tracks.track_id = fetched_popularity.track_id
-    left join latest_snapshots
-        on tracks.track_id = latest_snapshots.track_id
+    -- By track alone: a track that stands on several albums is measured once a day for all of them.
+    left join
+        lateral (
+            select
+                snapshots.measured_on,
+                snapshots.popularity
+            from spotify.popularity_snapshots as snapshots
+            where snapshots.track_id = tracks.track_id and snapshots.measured_on <= build.as_of_day
+            order by snapshots.measured_on desc
+            limit 1
+        ) as latest_snapshots
+        on true
+    left join
+        lateral (
+            select
+                track_ranks.measured_on,
+                track_ranks.rank,
+                track_ranks.isrc
+            from deezer.track_ranks
+            where
+                track_ranks.album_id = tracks.album_id
+                and track_ranks.track_id = tracks.track_id
+                and track_ranks.measured_on <= build.as_of_day
+            order by track_ranks.measured_on desc
+            limit 1
+        ) as latest_ranks
+        on true
 ),
 
--- Percentiles are worked out once per distinct value, not per track: no sort of the whole catalog.
-value_counts as (
-    select
+-- Percentiles are worked out once per distinct value, not per track.
+distinct_values as (
+    select distinct
         feature.name,
-        feature.value,
-        count(*) as tracks
+        feature.value
     from measured
     cross join
         lateral (
@@ -150,17 +160,43 @@ value_counts as (
             ('popularity', cast(measured.popularity as double precision))
         ) as feature (name, value)
     where feature.value is not null
-    group by feature.name, feature.value
 ),
 
--- (tracks below + half of the ties) / n, as one division of whole numbers.
+distributed as (
+    select
+        feature,
+        min(n) as n
+    from marts.feature_distribution
+    group by feature
+),
+
+-- (tracks below + half of the ties) / n, as one division of whole numbers. A value may be newer than the distribution.
 percentiles as (
     select
-        name,
-        value,
-        cast(2 * sum(tracks) over (partition by name order by value) - tracks as double precision)
-        / cast(2 * sum(tracks) over (partition by name) as double precision) as percentile
-    from value_counts
+        distinct_values.name,
+        distinct_values.value,
+        cast(
+            case
+                when nearest.value = distinct_values.value then 2 * nearest.tracks_below + nearest.tracks
+                else 2 * coalesce(nearest.tracks_below + nearest.tracks, 0)
+            end as double precision
+        )
+        / cast(2 * distributed.n as double precision) as percentile
+    from distinct_values
+    inner join distributed
+        on distinct_values.name = distributed.feature
+    left join
+        lateral (
+            select
+                at_most.value,
+                at_most.tracks,
+                at_most.tracks_below
+            from marts.feature_distribution as at_most
+            where at_most.feature = distinct_values.name and at_most.value <= distinct_values.value
+            order by at_most.value desc
+            limit 1
+        ) as nearest
+        on true
 ),
 
 key_names as (
@@ -198,7 +234,7 @@ final as (
         sightings.first_seen_on,
         coalesce(releases.label, albums.label) as label,
         releases.upc,
-        coalesce(track_details.isrc, latest_ranks.isrc) as isrc,
+        coalesce(track_details.isrc, measured.deezer_isrc) as isrc,
         releases.image_url,
         tracks.disc_number,
         tracks.track_number,
@@ -231,8 +267,8 @@ final as (
         key_names.camelot,
         measured.popularity,
         measured.popularity_on,
-        latest_ranks.rank as deezer_rank,
-        latest_ranks.measured_on as deezer_rank_on,
+        measured.deezer_rank,
+        measured.deezer_rank_on,
         danceability.percentile as danceability_percentile,
         energy.percentile as energy_percentile,
         loudness.percentile as loudness_percentile,
@@ -242,10 +278,8 @@ final as (
         liveness.percentile as liveness_percentile,
         valence.percentile as valence_percentile,
         tempo.percentile as tempo_percentile,
-        popularity.percentile as popularity_percentile,
-        build.as_of
-    from spotify.tracks
-    cross join build
+        popularity.percentile as popularity_percentile
+    from tracks
     -- Never without a match; an inner join on both keys is planned as if a dozen rows came out of it.
     left join measured
         on tracks.album_id = measured.album_id and tracks.track_id = measured.track_id
@@ -259,8 +293,6 @@ final as (
         on tracks.album_id = albums.album_id
     left join credit_genres
         on tracks.artist_ids = credit_genres.artist_ids
-    left join latest_ranks
-        on tracks.album_id = latest_ranks.album_id and tracks.track_id = latest_ranks.track_id
     left join key_names
         on measured.key = key_names.key and measured.mode = key_names.mode
     left join percentiles as danceability

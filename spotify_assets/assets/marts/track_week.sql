@@ -1,9 +1,11 @@
 -- Question: how popular was each track, week by week?
 -- Grain:    one row per week, measure and track that was measured in that week; a week without a measurement has no row.
 -- Inputs:   spotify.popularity_snapshots, deezer.track_ranks.
--- Refresh:  built whole from the inputs; measurements dated after the UTC day of as_of are left out.
+-- Refresh:  the weeks from from_week on; null: all. Measurements dated after the UTC day of as_of are left out.
 with build as (
-    select cast(cast(:as_of as timestamptz) at time zone 'UTC' as date) as as_of_day
+    select
+        cast(cast(:as_of as timestamptz) at time zone 'UTC' as date) as as_of_day,
+        coalesce(cast(:from_week as date), '-infinity') as from_week
 ),
 
 measurements as (
@@ -13,6 +15,8 @@ measurements as (
         popularity_snapshots.measured_on,
         cast(popularity_snapshots.popularity as integer) as value
     from spotify.popularity_snapshots
+    -- The week before, too: the first one's previous values.
+    where popularity_snapshots.measured_on >= coalesce(cast(:from_week as date) - 7, '-infinity')
     union all
     select
         'deezer_rank' as measure,
@@ -20,6 +24,7 @@ measurements as (
         track_ranks.measured_on,
         track_ranks.rank as value
     from deezer.track_ranks
+    where track_ranks.measured_on >= coalesce(cast(:from_week as date) - 7, '-infinity')
 ),
 
 dated as (
@@ -62,18 +67,25 @@ compared as (
 
 final as (
     select
-        week_start,
-        measure,
-        track_id,
-        measured_on,
-        value,
+        compared.week_start,
+        compared.measure,
+        compared.track_id,
+        compared.measured_on,
+        compared.value,
         -- Only the calendar week before counts: a gap is not bridged.
-        case when week_before = week_start - 7 then value_before end as previous,
-        case when week_before = week_start - 7 then value - value_before end as delta,
+        case
+            when compared.week_before = compared.week_start - 7 then compared.value_before
+        end as previous,
+        case
+            when compared.week_before = compared.week_start - 7 then compared.value - compared.value_before
+        end as delta,
         -- (tracks below + half of the ties) / n, as one division of whole numbers.
-        cast(place - 1 + at_most as double precision) / cast(2 * tracks_measured as double precision) as percentile,
-        cast(tracks_measured as integer) as tracks_measured
+        cast(compared.place - 1 + compared.at_most as double precision)
+        / cast(2 * compared.tracks_measured as double precision) as percentile,
+        cast(compared.tracks_measured as integer) as tracks_measured
     from compared
+    cross join build
+    where compared.week_start >= build.from_week
 )
 
 select * from final

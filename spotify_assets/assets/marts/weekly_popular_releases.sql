@@ -2,9 +2,10 @@
 -- Grain:    one row per week, measure and album that is new in that week (its first week and the 7 after, see
 --           spotify.album_starts).
 -- Inputs:   every table of the schemas spotify and deezer but audio_features and track_details.
--- Refresh:  built whole from the inputs, up to the week of as_of.
+-- Refresh:  the weeks from from_week to that of as_of, the mart's own week before telling of the earlier ones; null: all.
 with build as (
     select
+        cast(:from_week as date) as from_week,
         cast(cast(:as_of as timestamptz) at time zone 'UTC' as date) as as_of_day,
         cast(date_trunc('week', cast(:as_of as timestamptz) at time zone 'UTC') as date) as as_of_week
 ),
@@ -41,7 +42,9 @@ dated_snapshots as (
         cast(date_trunc('week', cast(popularity_snapshots.measured_on as timestamp)) as date) as week_start
     from spotify.popularity_snapshots
     cross join build
-    where popularity_snapshots.measured_on <= build.as_of_day
+    where
+        popularity_snapshots.measured_on <= build.as_of_day
+        and popularity_snapshots.measured_on >= coalesce(build.from_week, '-infinity')
 ),
 
 last_snapshots as (
@@ -62,7 +65,9 @@ dated_ranks as (
         cast(date_trunc('week', cast(track_ranks.measured_on as timestamp)) as date) as week_start
     from deezer.track_ranks
     cross join build
-    where track_ranks.measured_on <= build.as_of_day
+    where
+        track_ranks.measured_on <= build.as_of_day
+        and track_ranks.measured_on >= coalesce(build.from_week, '-infinity')
 ),
 
 last_ranks as (
@@ -125,7 +130,9 @@ listings as (
             measures.measure = album_values.measure
             and eligible_weeks.album_id = album_values.album_id
             and eligible_weeks.week_start = album_values.week_start
-    where eligible_weeks.week_start <= build.as_of_week
+    where
+        eligible_weeks.week_start <= build.as_of_week
+        and eligible_weeks.week_start >= coalesce(build.from_week, '-infinity')
 ),
 
 -- The album id settles ties, by its bytes: the same on every server, whatever its language.
@@ -142,15 +149,34 @@ standings as (
     from listings
 ),
 
+week_before as (
+    select
+        earlier.measure,
+        earlier.album_id,
+        earlier.rank,
+        earlier.peak_rank,
+        earlier.weeks_on_list
+    from marts.weekly_popular_releases as earlier
+    cross join build
+    where earlier.week_start = build.from_week - 7
+),
+
 -- An album's eligible weeks have no gaps, so the row before is the calendar week before.
 histories as (
     select
-        *,
-        lag(rank) over album_history as previous_rank,
-        min(rank) over album_history as peak_rank,
-        count(rank) over album_history as weeks_on_list
+        standings.*,
+        case
+            when standings.week_start = build.from_week then week_before.rank
+            else lag(standings.rank) over album_history
+        end as previous_rank,
+        -- The least of those that are not null.
+        least(week_before.peak_rank, min(standings.rank) over album_history) as peak_rank,
+        coalesce(week_before.weeks_on_list, 0) + count(standings.rank) over album_history as weeks_on_list
     from standings
-    window album_history as (partition by measure, album_id order by week_start)
+    cross join build
+    left join week_before
+        on standings.measure = week_before.measure and standings.album_id = week_before.album_id
+    window album_history as (partition by standings.measure, standings.album_id order by standings.week_start)
 ),
 
 credited_genres as (
