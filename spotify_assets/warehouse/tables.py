@@ -511,8 +511,8 @@ changes = Table(
     _optional(
         "item",
         Text,
-        "What was added, changed or removed there: an album id, of spotify.artists an artist id, of"
-        " ops.feature_attempts a track id; null: anything.",
+        "Id of what was added, changed or removed there: of an album, of a track for popularity_snapshots and"
+        " feature_attempts, of an artist for artists; null: anything.",
     ),
     _optional("day", Date, "Day that the row is of, before and after: of release or of measurement."),
     PrimaryKeyConstraint("change_id"),

@@ -14,20 +14,11 @@ where
         'spotify.track_details', 'deezer.albums', 'deezer.track_ranks'
     )
 union
--- Popularity is of the track, on whichever of its albums it was measured.
-select other_albums.album_id
-from changed
-inner join spotify.tracks
-    on changed.item = tracks.album_id
-inner join spotify.tracks as other_albums
-    on tracks.track_id = other_albums.track_id
-where changed.source = 'spotify.popularity_snapshots'
-union
 select tracks.album_id
 from changed
 inner join spotify.tracks
     on changed.item = tracks.track_id
-where changed.source = 'ops.feature_attempts'
+where changed.source in ('spotify.popularity_snapshots', 'ops.feature_attempts')
 union
 select tracks.album_id
 from spotify.tracks

@@ -72,7 +72,8 @@ _TRIGGERS = {
     "spotify.tracks": ("album_id", "cast(null as date)", "*"),
     "spotify.audio_features": ("album_id", "cast(null as date)", "*"),
     "spotify.track_details": ("album_id", "cast(null as date)", "*"),
-    "spotify.popularity_snapshots": ("album_id", "measured_on", "track_id, popularity"),
+    # By track: its album may not be one that it stands on any more.
+    "spotify.popularity_snapshots": ("track_id", "measured_on", "popularity"),
     "spotify.artists": ("artist_id", "cast(null as date)", "name, genres"),
     "deezer.albums": ("album_id", "cast(null as date)", "status, label, genres"),
     "deezer.track_ranks": ("album_id", "measured_on", "track_id, rank, isrc"),
@@ -203,8 +204,8 @@ def upgrade() -> None:
             sa.Text(),
             nullable=True,
             comment=(
-                "What was added, changed or removed there: an album id, of spotify.artists an artist "
-                "id, of ops.feature_attempts a track id; null: anything."
+                "Id of what was added, changed or removed there: of an album, of a track for "
+                "popularity_snapshots and feature_attempts, of an artist for artists; null: anything."
             ),
         ),
         sa.Column(
