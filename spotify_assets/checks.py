@@ -1,6 +1,6 @@
 """Asset checks: each a query in `check_queries/` that selects the rows which should not be there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -14,6 +14,7 @@ from spotify_assets.assets.deezer import DEEZER_ALBUMS, TRACK_RANKS
 from spotify_assets.assets.enrich import ARTISTS, AUDIO_FEATURES, POPULARITY_SNAPSHOTS, TRACK_DETAILS
 from spotify_assets.assets.extract import NEW_RELEASES, RELEASES, TRACKS
 from spotify_assets.assets.feature_attempts import FEATURE_ATTEMPTS
+from spotify_assets.assets.marts import MARTS
 from spotify_assets.load_planning import AlbumRange
 from spotify_assets.rereading import popularity_is_given
 from spotify_assets.resources import Clock, Warehouse
@@ -38,12 +39,19 @@ class Expectation:
     name: str
     severity: dg.AssetCheckSeverity
     description: str
+    query: str | None = None
 
     @property
     def sql(self) -> str:
-        """The text of `check_queries/{table}_{name}.sql`."""
-        query = f"{self.asset.path[-1]}_{self.name}.sql"
-        return (files("spotify_assets") / "check_queries" / query).read_text(encoding="utf-8")
+        """The text of `check_queries/{query}.sql`; of `check_queries/{table}_{name}.sql` where no query is named."""
+        query = self.query or f"{self.asset.path[-1]}_{self.name}"
+        return (files("spotify_assets") / "check_queries" / f"{query}.sql").read_text(encoding="utf-8")
+
+    @property
+    def spec(self) -> dg.AssetCheckSpec:
+        """The check as Dagster shows it."""
+        description = f"{self.description}\n\n```sql\n{self.sql}\n```"
+        return dg.AssetCheckSpec(self.name, asset=self.asset, description=description)
 
 
 def _of_mart(name: str, check: str, description: str) -> Expectation:
@@ -99,6 +107,7 @@ EXPECTATIONS = (
         "Deezer was asked within two days about every album in its first eight weeks.",
     ),
     Expectation(TRACK_RANKS, "are_not_of_the_future", WARN, "No rank is dated after today."),
+    _of_mart("feature_distribution", "adds_up", "Numbers of tracks add up, value by value."),
     _of_mart("track_catalog", "holds_every_track", "The catalog has each track once."),
     _of_mart("weekly_popular_releases", "ranks_are_whole", "Ranks of a week are 1 to n."),
     _of_mart("track_week", "holds_every_measurement", "Every week in which a track was measured has a row."),
@@ -122,6 +131,12 @@ EXPECTATIONS = (
         "No share of the tracks that are measured fell by more than 5 points since the build before.",
     ),
 )
+
+FRESHNESS = tuple(
+    Expectation(mart.key, "is_fresh", WARN, "It was built within the last day.", query="mart_is_fresh")
+    for mart in MARTS
+)
+"""Of each mart, in one step: the shortest of queries."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +182,11 @@ def judge(
     """
     if count == 0:
         return dg.AssetCheckResult(
-            passed=True, severity=expectation.severity, metadata={"offending_rows": count}
+            asset_key=expectation.asset,
+            check_name=expectation.name,
+            passed=True,
+            severity=expectation.severity,
+            metadata={"offending_rows": count},
         )
     meanwhile = (
         f"; another run was loading albums meanwhile ({', '.join(run.run_id for run in loading)}):"
@@ -176,6 +195,8 @@ def judge(
         else ""
     )
     return dg.AssetCheckResult(
+        asset_key=expectation.asset,
+        check_name=expectation.name,
         passed=False,
         severity=WARN if loading else expectation.severity,
         description=f"{count} rows, such as {_in_words(shown[0])}{meanwhile}",
@@ -191,10 +212,11 @@ def offending_rows(
     Args:
         engine: the warehouse.
         expectation: the check.
-        parameters: see `check_parameters`; each is bound where the query names it.
+        parameters: see `check_parameters`; each is bound where the query names it, and `mart` is the asset's table.
     """
     statement = text(expectation.sql)
-    bound = {name: value for name, value in parameters.items() if name in statement.compile().params}
+    given = {**parameters, "mart": expectation.asset.path[-1]}
+    bound = {name: value for name, value in given.items() if name in statement.compile().params}
     with engine.connect() as connection:
         rows = connection.execution_options(stream_results=True).execute(statement, bound).mappings()
         shown = [dict(row) for row in rows.fetchmany(_SHOWN_ROWS)]
@@ -251,26 +273,37 @@ def _as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _asset_check(expectation: Expectation) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=expectation.asset,
-        name=expectation.name,
-        description=f"{expectation.description}\n\n```sql\n{expectation.sql}\n```",
-    )
+    @dg.asset_check(asset=expectation.asset, name=expectation.name, description=expectation.spec.description)
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: Warehouse, clock: Clock
     ) -> dg.AssetCheckResult:
-        now = clock.now()
-        parameters = {
-            **check_parameters(load_settings(), now),
-            # Where it is not known, what was given before is the evidence.
-            "popularity_is_given": popularity_is_given(warehouse.engine, now) is not False,
-        }
-        count, shown = offending_rows(warehouse.engine, expectation, parameters)
-        # Asked after the query: a run that wrote before it had begun by then.
-        loading = _others_loading(context.instance, context.run.run_id) if count else []
-        return judge(expectation, count, shown, loading)
+        return _checked(context, expectation, warehouse, clock)
 
     return check
 
 
-CHECKS = [_asset_check(expectation) for expectation in EXPECTATIONS]
+@dg.multi_asset_check(name="marts_are_fresh", specs=[each.spec for each in FRESHNESS], can_subset=True)
+def _marts_are_fresh(
+    context: dg.AssetCheckExecutionContext, warehouse: Warehouse, clock: Clock
+) -> Iterator[dg.AssetCheckResult]:
+    for expectation in FRESHNESS:
+        if expectation.spec.key in context.selected_asset_check_keys:
+            yield _checked(context, expectation, warehouse, clock)
+
+
+def _checked(
+    context: dg.AssetCheckExecutionContext, expectation: Expectation, warehouse: Warehouse, clock: Clock
+) -> dg.AssetCheckResult:
+    now = clock.now()
+    parameters = {
+        **check_parameters(load_settings(), now),
+        # Where it is not known, what was given before is the evidence.
+        "popularity_is_given": popularity_is_given(warehouse.engine, now) is not False,
+    }
+    count, shown = offending_rows(warehouse.engine, expectation, parameters)
+    # Asked after the query: a run that wrote before it had begun by then.
+    loading = _others_loading(context.instance, context.run.run_id) if count else []
+    return judge(expectation, count, shown, loading)
+
+
+CHECKS = [*(_asset_check(expectation) for expectation in EXPECTATIONS), _marts_are_fresh]

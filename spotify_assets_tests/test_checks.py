@@ -17,6 +17,7 @@ from spotify_assets.checks import (
     CHECKS,
     ERROR,
     EXPECTATIONS,
+    FRESHNESS,
     WARN,
     AlbumRun,
     judge,
@@ -53,7 +54,10 @@ KNOWN, UNKNOWN = _spotify_id("known"), _spotify_id("unknown")
 CREDIT = {"artist_ids": [KNOWN], "artist_names": ["Known"]}
 LOADED_AT = NOW - timedelta(hours=1)
 
-BY_NAME = {f"{expectation.asset.path[-1]}_{expectation.name}": expectation for expectation in EXPECTATIONS}
+BY_NAME = {
+    f"{expectation.asset.path[-1]}_{expectation.name}": expectation
+    for expectation in (*EXPECTATIONS, *FRESHNESS)
+}
 
 
 @dataclass(frozen=True)
@@ -434,6 +438,24 @@ FAULTS = [
     ),
     Fault("coverage_counts_every_track", ["delete from marts.coverage"], [(0, 4)]),
     Fault(
+        "feature_distribution_adds_up",
+        ["update marts.feature_distribution set n = n + 1 where feature = 'popularity' and value = 100"],
+        [("popularity", 100.0)],
+    ),
+    Fault(
+        "feature_distribution_adds_up",
+        ["update marts.feature_distribution set tracks_below = 0 where feature = 'popularity'"],
+        [("popularity", 100.0, 0)],
+    ),
+    Fault(
+        "coverage_is_fresh",
+        [f"update marts.builds set as_of = '{NOW - timedelta(hours=27)}' where mart = 'coverage'"],
+        [("coverage", NOW - timedelta(hours=27))],
+    ),
+    Fault(
+        "track_week_is_fresh", ["delete from marts.builds where mart = 'track_week'"], [("track_week", None)]
+    ),
+    Fault(
         "coverage_does_not_fall",
         ["update ops.coverage_history set with_features = 949, with_deezer_rank = 950 where albums = 2"],
         [("audio features", 1.0, 0.949)],
@@ -449,7 +471,9 @@ FAULTS = [
 def test_every_check_has_its_fault_here_and_every_query_its_check() -> None:
     """A check that selects nothing whatever happens would pass for ever."""
     queries = {Path(str(query)).stem for query in (files("spotify_assets") / "check_queries").iterdir()}
-    assert {fault.check for fault in FAULTS} == queries == set(BY_NAME)
+    assert {each.query or name for name, each in BY_NAME.items()} == queries
+    found = {BY_NAME[fault.check].query or fault.check for fault in FAULTS}
+    assert found == queries
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
@@ -457,7 +481,9 @@ def test_a_good_warehouse_passes(warehouse: Engine, name: str) -> None:
     assert _found(warehouse, name) == []
 
 
-@pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"new_releases_are_fresh"}))
+@pytest.mark.parametrize(
+    "name", sorted({name for name in BY_NAME if not name.endswith("_fresh")} | {"albums_are_fresh"})
+)
 def test_an_empty_warehouse_passes(engine: Engine, name: str) -> None:
     assert _found(engine, name) == []
 

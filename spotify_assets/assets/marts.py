@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,8 @@ def _mart(name: str, inputs: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=inputs,
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="marts",
+        # The daily run is ten minutes after midnight.
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26)),
         kinds={"sql", "postgres"},
         owners=OWNERS,
         code_version=sql_digest(sql),

@@ -1,6 +1,17 @@
 -- Notes a build of :mart.
-insert into marts.builds (mart, as_of, built_at, rows, extent, whole_as_of, code, seen, cluster)
-values (:mart, :as_of, transaction_timestamp(), :row_count, :extent, :whole_as_of, :code, :seen, :cluster)
+insert into marts.builds (mart, as_of, built_at, rows, extent, whole_as_of, code, seen, cluster, source)
+values (
+    :mart,
+    :as_of,
+    transaction_timestamp(),
+    :row_count,
+    :extent,
+    :whole_as_of,
+    :code,
+    :seen,
+    :cluster,
+    (select kind from ops.source)
+)
 on conflict (mart) do update
     set
         as_of = excluded.as_of,
@@ -10,4 +21,5 @@ on conflict (mart) do update
         whole_as_of = excluded.whole_as_of,
         code = excluded.code,
         seen = excluded.seen,
-        cluster = excluded.cluster
+        cluster = excluded.cluster,
+        source = excluded.source

@@ -139,7 +139,14 @@ def upgrade() -> None:
         sa.Column(
             "cluster", sa.Text(), nullable=False, comment="Database cluster that counts those transactions."
         ),
+        sa.Column(
+            "source",
+            sa.Text(),
+            nullable=True,
+            comment="Whose data it is: live (Spotify's) or sandbox (invented); null: not known.",
+        ),
         sa.CheckConstraint("extent in ('whole', 'part')", name=op.f("builds_extent_check")),
+        sa.CheckConstraint("source in ('live', 'sandbox')", name=op.f("builds_source_check")),
         sa.CheckConstraint("rows >= 0", name=op.f("builds_rows_check")),
         sa.PrimaryKeyConstraint("mart", name=op.f("builds_pkey")),
         schema="marts",
