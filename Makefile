@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in .venv/bin/python python3.13 python3.12 python3.1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-once test lint bench docs lock clean runtime dev python
+.PHONY: help run run-once test lint bench docs examples lock clean runtime dev python
 
 help: ## Show the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -23,7 +23,7 @@ lint: dev ## Lint, types, SQL lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint spotify_assets
+	$(BIN)/sqlfluff lint spotify_assets docs
 
 test: lint ## Lint, types, SQL lint and the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -33,6 +33,9 @@ bench: dev ## Run the benchmarks; writes benchmarks/RESULTS.md
 
 docs: dev ## Write the generated pages of docs/ anew
 	$(BIN)/python -m documentation
+
+examples: dev ## Ask the worked examples, and run the notebook, of a sandbox warehouse anew
+	$(BIN)/python -m documentation.make_examples
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --extra editable --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --custom-compile-command 'make lock' --quiet
