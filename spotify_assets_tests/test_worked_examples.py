@@ -118,11 +118,11 @@ def test_every_answer_belongs_to_an_example() -> None:
     assert set(examples[0].path.parent.glob("*.csv")) == {example.answer for example in examples}
 
 
-def test_the_notebook_says_to_an_analyst_that_the_login_cannot_tell_the_sandbox(
+def test_every_chart_says_to_an_analyst_that_its_music_is_invented(
     charts: Charts, notebook: NotebookNode
 ) -> None:
-    """With that login ops.source is out of reach: asked for all the same, it would end the notebook."""
-    notice = "This login cannot see it: ask who runs the warehouse."
+    """A login that sees the marts alone could not tell: only ops.source said it."""
+    notice = "Invented music of the sandbox: cite nothing from it."
     assert notice in printed(notebook)
     assert charts.keys() == CHARTS
     assert all(said(chart).endswith(notice) for chart in charts.values())

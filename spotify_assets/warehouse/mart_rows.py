@@ -155,6 +155,8 @@ def replace_all(
 ) -> int:
     """Within a build, replace all rows; see `rebuild`."""
     _check_parameters(table, select, parameters)
+    # One that was dropped by hand, and whose select reads its own earlier rows.
+    table.create(connection, checkfirst=True)
     _refuse_dependents(connection, table)
     query = _fitting(connection, table, select, parameters)
     rows = _build_aside(connection, table, query, parameters)

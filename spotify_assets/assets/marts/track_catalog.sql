@@ -176,26 +176,29 @@ percentiles as (
         distinct_values.name,
         distinct_values.value,
         cast(
-            case
-                when nearest.value = distinct_values.value then 2 * nearest.tracks_below + nearest.tracks
-                else 2 * coalesce(nearest.tracks_below + nearest.tracks, 0)
-            end as double precision
+            coalesce(
+                2 * known.tracks_below + known.tracks, 2 * (next_below.tracks_below + next_below.tracks), 0
+            ) as double precision
         )
         / cast(2 * distributed.n as double precision) as percentile
     from distinct_values
     inner join distributed
         on distinct_values.name = distributed.feature
+    left join marts.feature_distribution as known
+        on distinct_values.name = known.feature and distinct_values.value = known.value
     left join
         lateral (
             select
-                at_most.value,
-                at_most.tracks,
-                at_most.tracks_below
-            from marts.feature_distribution as at_most
-            where at_most.feature = distinct_values.name and at_most.value <= distinct_values.value
-            order by at_most.value desc
+                smaller.tracks,
+                smaller.tracks_below
+            from marts.feature_distribution as smaller
+            where
+                known.feature is null
+                and smaller.feature = distinct_values.name
+                and smaller.value < distinct_values.value
+            order by smaller.value desc
             limit 1
-        ) as nearest
+        ) as next_below
         on true
 ),
 

@@ -1,11 +1,12 @@
 -- Question: how popular was each track, week by week?
 -- Grain:    one row per week, measure and track that was measured in that week; a week without a measurement has no row.
 -- Inputs:   spotify.popularity_snapshots, deezer.track_ranks.
--- Refresh:  the weeks from from_week on; null: all. Measurements dated after the UTC day of as_of are left out.
+-- Refresh:  the weeks from from_week on, the mart's own week before telling of the earlier ones; null: all. Measurements
+--           dated after the UTC day of as_of are left out.
 with build as (
     select
         cast(cast(:as_of as timestamptz) at time zone 'UTC' as date) as as_of_day,
-        coalesce(cast(:from_week as date), '-infinity') as from_week
+        cast(:from_week as date) as from_week
 ),
 
 measurements as (
@@ -15,8 +16,6 @@ measurements as (
         popularity_snapshots.measured_on,
         cast(popularity_snapshots.popularity as integer) as value
     from spotify.popularity_snapshots
-    -- The week before, too: the first one's previous values.
-    where popularity_snapshots.measured_on >= coalesce(cast(:from_week as date) - 7, '-infinity')
     union all
     select
         'deezer_rank' as measure,
@@ -24,7 +23,6 @@ measurements as (
         track_ranks.measured_on,
         track_ranks.rank as value
     from deezer.track_ranks
-    where track_ranks.measured_on >= coalesce(cast(:from_week as date) - 7, '-infinity')
 ),
 
 dated as (
@@ -36,7 +34,9 @@ dated as (
         cast(date_trunc('week', cast(measurements.measured_on as timestamp)) as date) as week_start
     from measurements
     cross join build
-    where measurements.measured_on <= build.as_of_day
+    where
+        measurements.measured_on <= build.as_of_day
+        and measurements.measured_on >= coalesce(build.from_week, '-infinity')
 ),
 
 -- Deezer ranks a track once for each album: of two ranks of one day, the track's is the higher.
@@ -65,27 +65,43 @@ compared as (
         ascending_values as (partition by measure, week_start order by value)
 ),
 
-final as (
+built_before as (
     select
-        compared.week_start,
-        compared.measure,
-        compared.track_id,
-        compared.measured_on,
-        compared.value,
-        -- Only the calendar week before counts: a gap is not bridged.
+        earlier.measure,
+        earlier.track_id,
+        earlier.value
+    from marts.track_week as earlier
+    cross join build
+    where earlier.week_start = build.from_week - 7
+),
+
+with_previous as (
+    select
+        compared.*,
         case
+            when compared.week_start = build.from_week then built_before.value
+            -- Only the calendar week before counts: a gap is not bridged.
             when compared.week_before = compared.week_start - 7 then compared.value_before
-        end as previous,
-        case
-            when compared.week_before = compared.week_start - 7 then compared.value - compared.value_before
-        end as delta,
-        -- (tracks below + half of the ties) / n, as one division of whole numbers.
-        cast(compared.place - 1 + compared.at_most as double precision)
-        / cast(2 * compared.tracks_measured as double precision) as percentile,
-        cast(compared.tracks_measured as integer) as tracks_measured
+        end as previous
     from compared
     cross join build
-    where compared.week_start >= build.from_week
+    left join built_before
+        on compared.measure = built_before.measure and compared.track_id = built_before.track_id
+),
+
+final as (
+    select
+        week_start,
+        measure,
+        track_id,
+        measured_on,
+        value,
+        previous,
+        value - previous as delta,
+        -- (tracks below + half of the ties) / n, as one division of whole numbers.
+        cast(place - 1 + at_most as double precision) / cast(2 * tracks_measured as double precision) as percentile,
+        cast(tracks_measured as integer) as tracks_measured
+    from with_previous
 )
 
 select * from final
