@@ -28,6 +28,10 @@ from spotify_assets_tests.graph.weekly_truth import (
 FIRST_MONDAY = FIRST_DAY + 3 * DAY
 DAYS = 13 * 7
 SPOTIFY, DEEZER = MEASURES = ("spotify_popularity", "deezer_rank")
+KEYS = {
+    "weekly_popular_releases": ("week_start", "measure", "album_id"),
+    "track_week": ("week_start", "measure", "track_id"),
+}
 STATUSES = ("new", "up", "down", "same", "re-entry", "unmeasured")
 # By the number of the day. From a Friday to a Sunday no album can be loaded; a week and a day on either side no
 # popularity can be read; another such week the machine is off.
@@ -188,12 +192,6 @@ def released_on(album: Album) -> date:
     """The first day of what Spotify shows: a day, a month or a year."""
     year, month, day = (*map(int, album.release_date.split("-")), 1, 1)[:3]
     return date(year, month, day)
-
-
-KEYS = {
-    "weekly_popular_releases": ("week_start", "measure", "album_id"),
-    "track_week": ("week_start", "measure", "track_id"),
-}
 
 
 def marts(graph: Graph) -> dict[str, Rows]:
