@@ -210,7 +210,7 @@ def mart_rows(graph: Graph, mart: str) -> Rows:
 
 def build_from_scratch(graph: Graph, now: datetime) -> None:
     for mart in KEYS:
-        build_mart(graph.engine, mart, {"as_of": now})
+        build_mart(graph.engine, mart, now)
 
 
 def assert_equal(found: dict[str, Rows], expected: dict[str, Rows]) -> None:

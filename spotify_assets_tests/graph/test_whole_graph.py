@@ -139,3 +139,29 @@ def test_features_say_absent_where_the_sandbox_has_none(start_graph: StartGraph)
     assert absent["source"].null_count() == absent.height
     assert absent["danceability"].null_count() == absent.height
     assert rows.filter(pl.col("status") == "measured")["source"].unique().to_list() == ["spotify"]
+
+
+def _extents(graph: Graph) -> dict[str, str]:
+    return dict(graph.rows("select mart, extent from marts.builds"))
+
+
+def test_a_load_builds_what_it_has_changed_and_a_mart_that_is_asked_for_is_built_whole(
+    start_graph: StartGraph,
+) -> None:
+    """Every run of a few albums built every mart of all albums anew."""
+    graph = start_graph(albums=60)
+    albums = graph.poll()
+    assert graph.load_range(albums[0], albums[40]).success
+    assert set(_extents(graph).values()) == {"whole"}
+    run = graph.load_range(albums[41], albums[41])
+    assert run.success
+    assert _extents(graph)["track_catalog"] == "part"
+    [materialization] = run.asset_materializations_for_node("marts__track_catalog")
+    assert materialization.metadata["extent"].value == "part (1 of album_id)"
+    assert materialization.metadata["dagster/row_count"].value == graph.count("marts.track_catalog")
+    assert graph.rows("select count(distinct album_id) from marts.track_catalog") == [(42,)]
+    [kept] = run.asset_materializations_for_node("marts__feature_distribution")
+    assert kept.metadata["extent"].value == "kept (too little has changed)"
+    assert graph.run("refresh_marts").success
+    assert set(_extents(graph).values()) == {"whole"}
+    assert set(graph.rows("select distinct source from marts.builds")) == {("sandbox",)}
