@@ -28,8 +28,8 @@ lint: dev ## Lint, types, SQL lint
 test: lint ## Lint, types, SQL lint and the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-bench: dev ## Run the benchmarks; writes benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks
+bench: dev ## Run the benchmarks (or BENCHMARK=marts alone); writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks $(BENCHMARK)
 
 docs: dev ## Write the generated pages of docs/ anew
 	$(BIN)/python -m documentation
