@@ -18,8 +18,8 @@ BENCHMARKS: Mapping[str, Callable[[], str]] = {
 }
 _HEADER = """# Benchmark results
 
-Written by `make bench`; `make bench BENCHMARK=marts` takes one of them anew. Read ratios rather than seconds: those of one
-section were taken in one run on one machine.
+Written by `make bench`; `make bench BENCHMARK=marts` takes one of them anew. Read ratios rather than seconds: those of
+one section were taken in one run on one machine.
 """
 
 

@@ -243,7 +243,9 @@ track_details = Table(
     ),
     _optional("isrc", Text, "International standard recording code; null for keys that do not get it."),
     _required(
-        "fetched_at", _Timestamp, "When the track was fetched, or was known to be withheld from the key."
+        "fetched_at",
+        _Timestamp,
+        "When Spotify was asked about the track, or was known to withhold it from the key.",
     ),
     PrimaryKeyConstraint("album_id", "track_id"),
     _between("popularity", 0, 100),
@@ -375,7 +377,7 @@ access = Table(
     _required("client", Text, "Fingerprint of the client id."),
     _required("endpoint", Text, "Endpoint that Spotify closes to some applications."),
     _required("is_open", Boolean, "What it answered: false is a 403 that says it is closed to this client."),
-    _required("answered_at", _Timestamp, "When it answered so; relied on for a day."),
+    _required("answered_at", _Timestamp, "When it answered so; the client relies on it for a day."),
     PrimaryKeyConstraint("client", "endpoint"),
     schema="ops",
     comment="Which endpoints Spotify lets each client call, as last answered.",

@@ -87,6 +87,19 @@ _EVENTS = {
 }
 
 
+# Column: its comment before and after.
+_COMMENTS = {
+    "spotify.track_details.fetched_at": (
+        "When the track was fetched, or was known to be withheld from the key.",
+        "When Spotify was asked about the track, or was known to withhold it from the key.",
+    ),
+    "ops.access.answered_at": (
+        "When it answered so; relied on for a day.",
+        "When it answered so; the client relies on it for a day.",
+    ),
+}
+
+
 def _create_triggers() -> None:
     for table, arguments in _TRIGGERS.items():
         listed = ", ".join("'{}'".format(argument.replace("'", "''")) for argument in arguments)
@@ -258,6 +271,8 @@ def upgrade() -> None:
         schema="spotify",
         postgresql_using="brin",
     )
+    for column, (_, comment) in _COMMENTS.items():
+        op.execute(f"comment on column {column} is '{comment}'")
     op.execute(_CHANGED_SINCE)
     op.execute(_NOTE_CHANGES)
     _create_triggers()
@@ -265,6 +280,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
+    for column, (comment, _) in _COMMENTS.items():
+        op.execute(f"comment on column {column} is '{comment}'")
     for table in _TRIGGERS:
         for event in _EVENTS:
             op.execute(f"drop trigger note_{event} on {table}")
