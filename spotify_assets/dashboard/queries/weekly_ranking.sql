@@ -33,12 +33,12 @@ where
         or array_to_string(ranking.artist_names, ', ') ilike cast(:part_of_name as text)
     )
     and (
-        cardinality(cast(:artists as text[])) = 0
+        cardinality(cast(:of_artists as text[])) = 0
         or exists (
             select 1
             from marts.track_catalog
             where
                 track_catalog.album_id = ranking.album_id
-                and track_catalog.album_artist_ids && cast(:artists as text[])
+                and track_catalog.album_artist_ids && cast(:of_artists as text[])
         )
     )

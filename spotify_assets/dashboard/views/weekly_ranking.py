@@ -138,7 +138,7 @@ def _rows(
         week_start=week,
         measure=measure,
         types=list(filters.type),
-        artists=list(filters.artist),
+        of_artists=list(filters.artist),
         genre=filters.genre,
         label=filters.label,
         min_tracks=filters.min_tracks,
