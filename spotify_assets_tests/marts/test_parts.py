@@ -3,13 +3,14 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from spotify_assets.assets.marts import MART_INPUTS
 from spotify_assets.warehouse.marts import PARTS, Mart, MartBuild, build_mart, reason_for_whole, refresh_mart
@@ -499,6 +500,46 @@ def test_a_release_is_noted_under_its_day_before_and_after(filled: Engine) -> No
         ("spotify.releases", "album-7", TODAY - 50 * DAY),
         ("spotify.releases", "album-7", TODAY),
     ]
+
+
+@pytest.fixture
+def writer(filled: Engine) -> Iterator[str]:
+    """A role that may write to the inputs and has no right in ops."""
+    name = f"writer_of_{filled.url.database}"
+    with filled.begin() as connection:
+        connection.execute(text(f"create role {name}"))
+        connection.execute(text(f"grant usage on schema spotify, deezer to {name}"))
+        connection.execute(text(f"grant all on all tables in schema spotify, deezer to {name}"))
+    yield name
+    with filled.begin() as connection:
+        connection.execute(text(f"drop owned by {name}"))
+        connection.execute(text(f"drop role {name}"))
+
+
+def test_what_another_role_writes_is_noted_though_it_has_no_right_in_ops(filled: Engine, writer: str) -> None:
+    """Its writes were refused: permission denied for schema ops."""
+    with filled.begin() as connection:
+        connection.execute(text(f"set local role {writer}"))
+        _add_album(connection, "new")
+        connection.execute(text("update spotify.releases set label = 'Another' where album_id = 'album-1'"))
+    assert {item for _, item, _ in _noted(filled)} >= {"new", "track-of-new", "album-1"}
+
+
+def test_no_other_role_has_an_expression_of_its_own_run_by_the_rights_of_the_owner(
+    filled: Engine, writer: str
+) -> None:
+    """The arguments of the triggers are SQL."""
+    with filled.connect() as connection:
+        connection.execute(text(f"grant usage on schema ops to {writer}"))
+        connection.execute(text(f"set local role {writer}"))
+        connection.execute(text("create temporary table bait (id text)"))
+        with pytest.raises(ProgrammingError, match="permission denied for function"):
+            connection.execute(
+                text(
+                    "create trigger trap after insert on bait referencing new table as rows_after"
+                    " for each statement execute function ops.note_changes('current_user', 'null::date', '')"
+                )
+            )
 
 
 def test_changes_are_forgotten_when_every_mart_has_them_and_no_sooner(filled: Engine) -> None:

@@ -31,10 +31,13 @@ end
 
 # Arguments: the columns that give item and day (or null), and those that matter to the marts (or *).
 # Of an update only the rows count that differ in these, before and after.
+# By the rights of its owner: whoever may write to a table has nothing to do with ops. Temporary types come last, as
+# otherwise a writer's own type "date" would be meant, and what it checks be run by the rights of the owner.
 _NOTE_CHANGES = """
 create function ops.note_changes() returns trigger
 language plpgsql
-set search_path = ''
+security definer
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
     origin text := tg_table_schema || '.' || tg_table_name;
@@ -260,6 +263,8 @@ def upgrade() -> None:
     )
     op.execute(_CHANGED_SINCE)
     op.execute(_NOTE_CHANGES)
+    # Else anybody could have it run an expression of their own, as a trigger's argument, by the rights of its owner.
+    op.execute("revoke execute on function ops.note_changes() from public")
     _create_triggers()
 
 
