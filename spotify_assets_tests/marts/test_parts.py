@@ -2,8 +2,10 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -454,6 +456,90 @@ def test_a_new_definition_of_a_mart_has_another_code() -> None:
     assert len({mart.code, another_select.code, another_table.code}) == 3
     assert mart.code == Mart.named("coverage").code
     assert reason_for_whole(None, AS_OF, mart.code, "cluster") == "never built before"
+
+
+def _insert(engine: Engine, tables: dict[str, rows.Row]) -> None:
+    with engine.begin() as connection:
+        for table, row in tables.items():
+            connection.execute(metadata.tables[table].insert(), row)
+
+
+def _wait_until_blocked(engine: Engine) -> None:
+    """Until a session waits for a lock that another holds."""
+    give_up_at = time.monotonic() + 60
+    waiting = (
+        "select exists (select 1 from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock')"
+    )
+    while time.monotonic() < give_up_at:
+        with engine.connect() as connection:
+            if connection.scalar(text(waiting)):
+                return
+        time.sleep(0.02)
+    raise AssertionError("Nobody waits for a lock.")
+
+
+def test_an_album_that_comes_on_a_list_and_is_loaded_again_leaves_the_week_of_its_first_load(
+    filled: Engine,
+) -> None:
+    """It was counted in both weeks: only where it was on no list yet, its reload told of the week before."""
+    long_ago = rows.at_noon(TODAY - 14 * DAY)
+    _insert(filled, {"spotify.releases": rows.release("old", TODAY, fetched_at=long_ago)})
+    _refresh(filled, "coverage")
+    with filled.begin() as connection:
+        connection.execute(text("delete from spotify.releases where album_id = 'old'"))
+    _insert(
+        filled,
+        {
+            "spotify.new_releases": rows.sighting("old", AS_OF),
+            "spotify.releases": rows.release("old", TODAY, fetched_at=AS_OF),
+        },
+    )
+    assert _refresh(filled, "coverage").extent == "part"
+    assert _built(filled, "coverage") == _from_scratch(filled, "coverage")
+
+
+def test_what_a_clock_ahead_has_seen_next_week_is_counted_in_this_one(filled: Engine) -> None:
+    """The week of the sighting was built, in which it is not, and this week was not."""
+    _insert(filled, {"spotify.new_releases": rows.sighting("ahead", AS_OF + 7 * DAY)})
+    assert _refresh(filled, "coverage").extent == "part"
+    assert _built(filled, "coverage") == _from_scratch(filled, "coverage")
+
+
+def test_with_the_last_album_of_deezers_its_measure_goes_from_every_week(filled: Engine) -> None:
+    """It stayed in the weeks before that album's own."""
+    with filled.begin() as connection:
+        connection.execute(text("delete from deezer.albums"))
+    _refresh(filled, "weekly_popular_releases")
+    assert _built(filled, "weekly_popular_releases") == _from_scratch(filled, "weekly_popular_releases")
+
+
+def test_deezers_measure_comes_into_every_week_though_its_first_album_came_while_a_part_was_built(
+    engine: Engine,
+) -> None:
+    """The part had the measure, from which the next build took it that every week had."""
+    albums = range(120)
+    # This week's is a small part of all.
+    released = [TODAY - DAY] + [TODAY - DAY - 7 * DAY * (number % 3 + 5) for number in albums[1:]]
+    rows.load_in_bulk(
+        engine,
+        {
+            "spotify.releases": [rows.release(f"album-{number}", released[number]) for number in albums],
+            "spotify.tracks": [rows.track(f"album-{number}", f"track-{number}") for number in albums],
+        },
+    )
+    _refresh(engine, "weekly_popular_releases")
+    _insert(engine, {"spotify.popularity_snapshots": rows.snapshot("track-0", TODAY, 3, "album-0")})
+    with engine.connect() as holder, ThreadPoolExecutor() as threads:
+        # The build works out what to replace, and then waits.
+        holder.execute(text("lock table marts.weekly_popular_releases in share mode"))
+        build = threads.submit(_refresh, engine, "weekly_popular_releases")
+        _wait_until_blocked(engine)
+        _insert(engine, {"deezer.albums": rows.deezer_album("album-0")})
+        holder.rollback()
+        assert build.result().extent == "part"
+    assert _refresh(engine, "weekly_popular_releases").extent == "whole"
+    assert _built(engine, "weekly_popular_releases") == _from_scratch(engine, "weekly_popular_releases")
 
 
 def _noted(engine: Engine) -> list[tuple[Any, ...]]:

@@ -71,7 +71,12 @@ $function$
 _TRIGGERS = {
     # By table: item, day, and what else of an updated row matters.
     "spotify.new_releases": ("album_id", "cast(first_seen_at at time zone 'UTC' as date)", "first_seen_at"),
-    "spotify.releases": ("album_id", "release_date", "*"),
+    # Its week in marts.coverage may be that of its loading.
+    "spotify.releases": (
+        "album_id",
+        "unnest(array[release_date, cast(fetched_at at time zone 'UTC' as date)])",
+        "*",
+    ),
     "spotify.tracks": ("album_id", "cast(null as date)", "*"),
     "spotify.audio_features": ("album_id", "cast(null as date)", "*"),
     "spotify.track_details": ("album_id", "cast(null as date)", "*"),
@@ -222,7 +227,10 @@ def upgrade() -> None:
             "day",
             sa.Date(),
             nullable=True,
-            comment="Day that the row is of, before and after: of release or of measurement.",
+            comment=(
+                "Day that the row is of, before and after: of release and of loading, of sighting, or of "
+                "measurement."
+            ),
         ),
         sa.PrimaryKeyConstraint("change_id", name=op.f("changes_pkey")),
         schema="ops",
