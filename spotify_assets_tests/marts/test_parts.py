@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from spotify_assets.assets.marts import MART_INPUTS
+from spotify_assets.warehouse.database import create_engine
 from spotify_assets.warehouse.marts import PARTS, Mart, MartBuild, build_mart, reason_for_whole, refresh_mart
 from spotify_assets.warehouse.statements import upsert_sightings
 from spotify_assets.warehouse.tables import metadata
@@ -642,6 +643,61 @@ def test_changes_are_forgotten_when_every_mart_has_them_and_no_sooner(filled: En
     for name in ("feature_distribution", "artist_feature_profile", "feature_popularity_correlation"):
         build_mart(filled, name, AS_OF)
     assert _noted(filled) == []
+
+
+def test_what_a_build_under_way_lacks_is_not_forgotten_though_its_mart_was_not_built_for_days(
+    filled: Engine,
+) -> None:
+    """Its builds of before did not count, and it was not noted yet: what it lacked was lost until the next day."""
+    with filled.begin() as connection:
+        connection.execute(
+            text(
+                "update marts.builds set as_of = as_of - :days, built_at = built_at - :days where mart = :mart"
+            ),
+            {"days": 3 * DAY, "mart": "track_week"},
+        )
+    with filled.connect() as reader, ThreadPoolExecutor() as threads:
+        # The build waits for it, long after it has read its inputs.
+        reader.execute(text("select from marts.track_week limit 1"))
+        build = threads.submit(_refresh, filled, "track_week")
+        _wait_until_blocked(filled)
+        with filled.begin() as connection:
+            _add_album(connection, "new")
+        for name in MART_INPUTS:
+            if name != "track_week":
+                build_mart(filled, name, AS_OF)
+        reader.rollback()
+        assert build.result().extent == "whole"
+    assert _refresh(filled, "track_week").extent == "part"
+    assert _built(filled, "track_week") == _from_scratch(filled, "track_week")
+
+
+def test_a_mart_that_was_never_built_keeps_no_changes(filled: Engine) -> None:
+    """One whose first build fails each day had all be kept for ever."""
+    with filled.begin() as connection:
+        connection.execute(text("delete from marts.builds where mart = 'coverage'"))
+        _add_album(connection, "new")
+    for name in MART_INPUTS:
+        if name != "coverage":
+            build_mart(filled, name, AS_OF)
+    assert _noted(filled) == []
+
+
+def test_a_build_passes_over_what_another_is_just_forgetting_whatever_the_isolation(filled: Engine) -> None:
+    """A database whose transactions are repeatable read by default had builds fail after their commit."""
+    connection_info = {"options": "-c default_transaction_isolation=repeatable\\ read"}
+    engine = create_engine(filled.url.update_query_dict(connection_info))
+    with filled.begin() as connection:
+        _add_album(connection, "new")
+    with filled.connect() as other, ThreadPoolExecutor() as threads:
+        other.execute(text("insert into ops.changes (transaction_id, source) values (3, 'spotify.tracks')"))
+        other.commit()
+        other.execute(text("delete from ops.changes where transaction_id = 3"))
+        build = threads.submit(build_mart, engine, "track_week", AS_OF)
+        _wait_until_blocked(filled)
+        other.commit()
+        assert build.result().extent == "whole"
+    engine.dispose()
 
 
 def test_eight_readers_never_see_a_mart_without_the_part_that_is_being_replaced(filled: Engine) -> None:
