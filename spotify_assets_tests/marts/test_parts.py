@@ -80,6 +80,10 @@ class Upheaval:
             self.attempt_features,
             self.forget_a_measurement,
             self.move_release,
+            self.list_and_load_again,
+            self.list_and_load_again,
+            self.forget_deezer,
+            self.exchange_keys,
         ]
         change = self._draw.choice(changes)
         change()
@@ -225,6 +229,31 @@ class Upheaval:
             album=self._draw.choice(ALBUMS),
         )
 
+    def list_and_load_again(self) -> None:
+        """Or take it off the lists, too: all of it between two builds."""
+        album = self._draw.choice(ALBUMS)
+        self._delete("spotify.releases", album)
+        self._delete("spotify.new_releases", album)
+        loaded, seen = rows.at_noon(self._a_day(60)), rows.at_noon(self._a_day(60))
+        self._insert("spotify.releases", rows.release(album, self._a_day(60), fetched_at=loaded))
+        if self._draw.random() < 0.5:
+            self._insert("spotify.new_releases", rows.sighting(album, seen))
+
+    def forget_deezer(self) -> None:
+        """Its measure goes with the last album."""
+        self._run("delete from deezer.albums")
+
+    def exchange_keys(self) -> None:
+        """As nobody should."""
+        one, other = self._draw.sample(ALBUMS, 2)
+        for table in ("spotify.releases", "spotify.tracks"):
+            self._run(
+                f"update {table} set album_id = :other where album_id = :one"
+                f" and not exists (select from {table} where album_id = :other)",
+                one=one,
+                other=other,
+            )
+
     def _features(self, album: str, track: str) -> rows.Row:
         if self._draw.random() < 0.3:
             return rows.features(album, track, status="absent", source=None)
@@ -232,8 +261,8 @@ class Upheaval:
         return rows.features(album, track, **measured, key=self._draw.randrange(12), mode=1)
 
     def _a_day(self, days_back: int) -> date:
-        # Some are of the next days, by a clock that was ahead.
-        return TODAY - timedelta(days=self._draw.randrange(-2, days_back))
+        # Some are of the next days, and of the next week, by a clock that was ahead.
+        return TODAY - timedelta(days=self._draw.randrange(-7, days_back))
 
     def _some(self, of: list[str], most: int) -> list[str]:
         return self._draw.sample(of, self._draw.randint(1, most))
