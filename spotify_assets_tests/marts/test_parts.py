@@ -479,6 +479,14 @@ def test_a_mart_is_built_whole_where_its_last_build_tells_nothing(
     assert _refresh(filled, "coverage").reason == reason
 
 
+def test_a_mart_is_built_whole_where_the_copy_that_its_rows_come_from_was_ahead(filled: Engine) -> None:
+    """A copy of a cluster has its number: brought back, what was changed since passed for seen."""
+    with filled.begin() as connection:
+        connection.execute(text("update marts.builds set seen = '99999999:99999999:'"))
+        _add_album(connection, "new")
+    assert _refresh(filled, "track_catalog").reason == "the warehouse has moved to another database cluster"
+
+
 def test_a_new_definition_of_a_mart_has_another_code() -> None:
     mart = Mart.named("coverage")
     another_select = Mart(mart.table, f"{mart.select} -- Another.", mart.changed)
