@@ -2,6 +2,8 @@
 
 `marts.builds` keeps what each build saw, as Postgres counts transactions; `ops.changes` what was changed, and by which
 transaction. What the latest build did not see is what the next has to make good, whatever was committed when.
+What is written while triggers are off (by a replica's session, or a restore that disables them) is made good by the
+first build of the next day.
 """
 
 import hashlib
@@ -127,7 +129,8 @@ class Mart:
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own has no annotation.
         indexes = [str(CreateIndex(index).compile(dialect=dialect)) for index in self.table.indexes]
         statements = [str(CreateTable(self.table).compile(dialect=dialect)), *sorted(indexes)]
-        return hashlib.sha256("".join([self.select, self.changed, *statements]).encode()).hexdigest()[:12]
+        definition = [self.select, self.changed, repr(self.part), *statements]
+        return hashlib.sha256("".join(definition).encode()).hexdigest()[:12]
 
     def parameters(self, as_of: datetime, changed: Sequence[Any] | None = None) -> dict[str, Any]:
         """Values of the select's placeholders: for everything, or for what has changed."""
