@@ -516,7 +516,11 @@ changes = Table(
         "Id of what was added, changed or removed there: of an album, of a track for popularity_snapshots and"
         " feature_attempts, of an artist for artists; null: anything.",
     ),
-    _optional("day", Date, "Day that the row is of, before and after: of release or of measurement."),
+    _optional(
+        "day",
+        Date,
+        "Day that the row is of, before and after: of release and of loading, of sighting, or of measurement.",
+    ),
     PrimaryKeyConstraint("change_id"),
     schema="ops",
     comment="What was changed in the inputs of the marts, by triggers, until every mart has it.",

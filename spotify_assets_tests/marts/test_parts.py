@@ -2,16 +2,20 @@
 
 import random
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from spotify_assets.assets.marts import MART_INPUTS
+from spotify_assets.warehouse.database import create_engine
 from spotify_assets.warehouse.marts import PARTS, Mart, MartBuild, build_mart, reason_for_whole, refresh_mart
 from spotify_assets.warehouse.statements import upsert_sightings
 from spotify_assets.warehouse.tables import metadata
@@ -76,6 +80,10 @@ class Upheaval:
             self.attempt_features,
             self.forget_a_measurement,
             self.move_release,
+            self.list_and_load_again,
+            self.list_and_load_again,
+            self.forget_deezer,
+            self.exchange_keys,
         ]
         change = self._draw.choice(changes)
         change()
@@ -221,6 +229,31 @@ class Upheaval:
             album=self._draw.choice(ALBUMS),
         )
 
+    def list_and_load_again(self) -> None:
+        """Or take it off the lists, too: all of it between two builds."""
+        album = self._draw.choice(ALBUMS)
+        self._delete("spotify.releases", album)
+        self._delete("spotify.new_releases", album)
+        loaded, seen = rows.at_noon(self._a_day(60)), rows.at_noon(self._a_day(60))
+        self._insert("spotify.releases", rows.release(album, self._a_day(60), fetched_at=loaded))
+        if self._draw.random() < 0.5:
+            self._insert("spotify.new_releases", rows.sighting(album, seen))
+
+    def forget_deezer(self) -> None:
+        """Its measure goes with the last album."""
+        self._run("delete from deezer.albums")
+
+    def exchange_keys(self) -> None:
+        """As nobody should."""
+        one, other = self._draw.sample(ALBUMS, 2)
+        for table in ("spotify.releases", "spotify.tracks"):
+            self._run(
+                f"update {table} set album_id = :other where album_id = :one"
+                f" and not exists (select from {table} where album_id = :other)",
+                one=one,
+                other=other,
+            )
+
     def _features(self, album: str, track: str) -> rows.Row:
         if self._draw.random() < 0.3:
             return rows.features(album, track, status="absent", source=None)
@@ -228,8 +261,8 @@ class Upheaval:
         return rows.features(album, track, **measured, key=self._draw.randrange(12), mode=1)
 
     def _a_day(self, days_back: int) -> date:
-        # Some are of the next days, by a clock that was ahead.
-        return TODAY - timedelta(days=self._draw.randrange(-2, days_back))
+        # Some are of the next days, and of the next week, by a clock that was ahead.
+        return TODAY - timedelta(days=self._draw.randrange(-7, days_back))
 
     def _some(self, of: list[str], most: int) -> list[str]:
         return self._draw.sample(of, self._draw.randint(1, most))
@@ -446,6 +479,14 @@ def test_a_mart_is_built_whole_where_its_last_build_tells_nothing(
     assert _refresh(filled, "coverage").reason == reason
 
 
+def test_a_mart_is_built_whole_where_the_copy_that_its_rows_come_from_was_ahead(filled: Engine) -> None:
+    """A copy of a cluster has its number: brought back, what was changed since passed for seen."""
+    with filled.begin() as connection:
+        connection.execute(text("update marts.builds set seen = '99999999:99999999:'"))
+        _add_album(connection, "new")
+    assert _refresh(filled, "track_catalog").reason == "the warehouse has moved to another database cluster"
+
+
 def test_a_new_definition_of_a_mart_has_another_code() -> None:
     mart = Mart.named("coverage")
     another_select = Mart(mart.table, f"{mart.select} -- Another.", mart.changed)
@@ -453,6 +494,90 @@ def test_a_new_definition_of_a_mart_has_another_code() -> None:
     assert len({mart.code, another_select.code, another_table.code}) == 3
     assert mart.code == Mart.named("coverage").code
     assert reason_for_whole(None, AS_OF, mart.code, "cluster") == "never built before"
+
+
+def _insert(engine: Engine, tables: dict[str, rows.Row]) -> None:
+    with engine.begin() as connection:
+        for table, row in tables.items():
+            connection.execute(metadata.tables[table].insert(), row)
+
+
+def _wait_until_blocked(engine: Engine) -> None:
+    """Until a session waits for a lock that another holds."""
+    give_up_at = time.monotonic() + 60
+    waiting = (
+        "select exists (select 1 from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock')"
+    )
+    while time.monotonic() < give_up_at:
+        with engine.connect() as connection:
+            if connection.scalar(text(waiting)):
+                return
+        time.sleep(0.02)
+    raise AssertionError("Nobody waits for a lock.")
+
+
+def test_an_album_that_comes_on_a_list_and_is_loaded_again_leaves_the_week_of_its_first_load(
+    filled: Engine,
+) -> None:
+    """It was counted in both weeks: only where it was on no list yet, its reload told of the week before."""
+    long_ago = rows.at_noon(TODAY - 14 * DAY)
+    _insert(filled, {"spotify.releases": rows.release("old", TODAY, fetched_at=long_ago)})
+    _refresh(filled, "coverage")
+    with filled.begin() as connection:
+        connection.execute(text("delete from spotify.releases where album_id = 'old'"))
+    _insert(
+        filled,
+        {
+            "spotify.new_releases": rows.sighting("old", AS_OF),
+            "spotify.releases": rows.release("old", TODAY, fetched_at=AS_OF),
+        },
+    )
+    assert _refresh(filled, "coverage").extent == "part"
+    assert _built(filled, "coverage") == _from_scratch(filled, "coverage")
+
+
+def test_what_a_clock_ahead_has_seen_next_week_is_counted_in_this_one(filled: Engine) -> None:
+    """The week of the sighting was built, in which it is not, and this week was not."""
+    _insert(filled, {"spotify.new_releases": rows.sighting("ahead", AS_OF + 7 * DAY)})
+    assert _refresh(filled, "coverage").extent == "part"
+    assert _built(filled, "coverage") == _from_scratch(filled, "coverage")
+
+
+def test_with_the_last_album_of_deezers_its_measure_goes_from_every_week(filled: Engine) -> None:
+    """It stayed in the weeks before that album's own."""
+    with filled.begin() as connection:
+        connection.execute(text("delete from deezer.albums"))
+    _refresh(filled, "weekly_popular_releases")
+    assert _built(filled, "weekly_popular_releases") == _from_scratch(filled, "weekly_popular_releases")
+
+
+def test_deezers_measure_comes_into_every_week_though_its_first_album_came_while_a_part_was_built(
+    engine: Engine,
+) -> None:
+    """The part had the measure, from which the next build took it that every week had."""
+    albums = range(120)
+    # This week's is a small part of all.
+    released = [TODAY - DAY] + [TODAY - DAY - 7 * DAY * (number % 3 + 5) for number in albums[1:]]
+    rows.load_in_bulk(
+        engine,
+        {
+            "spotify.releases": [rows.release(f"album-{number}", released[number]) for number in albums],
+            "spotify.tracks": [rows.track(f"album-{number}", f"track-{number}") for number in albums],
+        },
+    )
+    _refresh(engine, "weekly_popular_releases")
+    _insert(engine, {"spotify.popularity_snapshots": rows.snapshot("track-0", TODAY, 3, "album-0")})
+    with engine.connect() as holder, ThreadPoolExecutor() as threads:
+        # The build works out what to replace, and then waits.
+        holder.execute(text("lock table marts.weekly_popular_releases in share mode"))
+        build = threads.submit(_refresh, engine, "weekly_popular_releases")
+        _wait_until_blocked(engine)
+        _insert(engine, {"deezer.albums": rows.deezer_album("album-0")})
+        holder.rollback()
+        assert build.result().extent == "part"
+    assert _refresh(engine, "weekly_popular_releases").extent == "whole"
+    assert _built(engine, "weekly_popular_releases") == _from_scratch(engine, "weekly_popular_releases")
 
 
 def _noted(engine: Engine) -> list[tuple[Any, ...]]:
@@ -501,6 +626,46 @@ def test_a_release_is_noted_under_its_day_before_and_after(filled: Engine) -> No
     ]
 
 
+@pytest.fixture
+def writer(filled: Engine) -> Iterator[str]:
+    """A role that may write to the inputs and has no right in ops."""
+    name = f"writer_of_{filled.url.database}"
+    with filled.begin() as connection:
+        connection.execute(text(f"create role {name}"))
+        connection.execute(text(f"grant usage on schema spotify, deezer to {name}"))
+        connection.execute(text(f"grant all on all tables in schema spotify, deezer to {name}"))
+    yield name
+    with filled.begin() as connection:
+        connection.execute(text(f"drop owned by {name}"))
+        connection.execute(text(f"drop role {name}"))
+
+
+def test_what_another_role_writes_is_noted_though_it_has_no_right_in_ops(filled: Engine, writer: str) -> None:
+    """Its writes were refused: permission denied for schema ops."""
+    with filled.begin() as connection:
+        connection.execute(text(f"set local role {writer}"))
+        _add_album(connection, "new")
+        connection.execute(text("update spotify.releases set label = 'Another' where album_id = 'album-1'"))
+    assert {item for _, item, _ in _noted(filled)} >= {"new", "track-of-new", "album-1"}
+
+
+def test_no_other_role_has_an_expression_of_its_own_run_by_the_rights_of_the_owner(
+    filled: Engine, writer: str
+) -> None:
+    """The arguments of the triggers are SQL."""
+    with filled.connect() as connection:
+        connection.execute(text(f"grant usage on schema ops to {writer}"))
+        connection.execute(text(f"set local role {writer}"))
+        connection.execute(text("create temporary table bait (id text)"))
+        with pytest.raises(ProgrammingError, match="permission denied for function"):
+            connection.execute(
+                text(
+                    "create trigger trap after insert on bait referencing new table as rows_after"
+                    " for each statement execute function ops.note_changes('current_user', 'null::date', '')"
+                )
+            )
+
+
 def test_changes_are_forgotten_when_every_mart_has_them_and_no_sooner(filled: Engine) -> None:
     """Kept for ever, they would grow with every load; forgotten too soon, a mart would never be told."""
     assert _noted(filled) == []
@@ -515,6 +680,61 @@ def test_changes_are_forgotten_when_every_mart_has_them_and_no_sooner(filled: En
     for name in ("feature_distribution", "artist_feature_profile", "feature_popularity_correlation"):
         build_mart(filled, name, AS_OF)
     assert _noted(filled) == []
+
+
+def test_what_a_build_under_way_lacks_is_not_forgotten_though_its_mart_was_not_built_for_days(
+    filled: Engine,
+) -> None:
+    """Its builds of before did not count, and it was not noted yet: what it lacked was lost until the next day."""
+    with filled.begin() as connection:
+        connection.execute(
+            text(
+                "update marts.builds set as_of = as_of - :days, built_at = built_at - :days where mart = :mart"
+            ),
+            {"days": 3 * DAY, "mart": "track_week"},
+        )
+    with filled.connect() as reader, ThreadPoolExecutor() as threads:
+        # The build waits for it, long after it has read its inputs.
+        reader.execute(text("select from marts.track_week limit 1"))
+        build = threads.submit(_refresh, filled, "track_week")
+        _wait_until_blocked(filled)
+        with filled.begin() as connection:
+            _add_album(connection, "new")
+        for name in MART_INPUTS:
+            if name != "track_week":
+                build_mart(filled, name, AS_OF)
+        reader.rollback()
+        assert build.result().extent == "whole"
+    assert _refresh(filled, "track_week").extent == "part"
+    assert _built(filled, "track_week") == _from_scratch(filled, "track_week")
+
+
+def test_a_mart_that_was_never_built_keeps_no_changes(filled: Engine) -> None:
+    """One whose first build fails each day had all be kept for ever."""
+    with filled.begin() as connection:
+        connection.execute(text("delete from marts.builds where mart = 'coverage'"))
+        _add_album(connection, "new")
+    for name in MART_INPUTS:
+        if name != "coverage":
+            build_mart(filled, name, AS_OF)
+    assert _noted(filled) == []
+
+
+def test_a_build_passes_over_what_another_is_just_forgetting_whatever_the_isolation(filled: Engine) -> None:
+    """A database whose transactions are repeatable read by default had builds fail after their commit."""
+    connection_info = {"options": "-c default_transaction_isolation=repeatable\\ read"}
+    engine = create_engine(filled.url.update_query_dict(connection_info))
+    with filled.begin() as connection:
+        _add_album(connection, "new")
+    with filled.connect() as other, ThreadPoolExecutor() as threads:
+        other.execute(text("insert into ops.changes (transaction_id, source) values (3, 'spotify.tracks')"))
+        other.commit()
+        other.execute(text("delete from ops.changes where transaction_id = 3"))
+        build = threads.submit(build_mart, engine, "track_week", AS_OF)
+        _wait_until_blocked(filled)
+        other.commit()
+        assert build.result().extent == "whole"
+    engine.dispose()
 
 
 def test_eight_readers_never_see_a_mart_without_the_part_that_is_being_replaced(filled: Engine) -> None:

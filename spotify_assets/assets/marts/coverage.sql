@@ -55,9 +55,14 @@ tracks as (
         count(*) filter (where track_catalog.features_status = 'pending') as features_pending,
         count(track_catalog.popularity) as with_spotify_popularity,
         count(track_catalog.deezer_rank) as with_deezer_rank
-    from wanted
-    inner join marts.track_catalog
-        on wanted.album_id = track_catalog.album_id
+    from marts.track_catalog
+    -- Not joined: how many albums are wanted is not foreseen, and each would be looked up by itself.
+    where
+        cast(:weeks as date[]) is null
+        or track_catalog.album_id = any(array(
+            select wanted.album_id
+            from wanted
+        ))
     group by track_catalog.album_id
 ),
 

@@ -176,9 +176,10 @@ percentiles as (
         distinct_values.name,
         distinct_values.value,
         cast(
-            coalesce(
-                2 * known.tracks_below + known.tracks, 2 * (next_below.tracks_below + next_below.tracks), 0
-            ) as double precision
+            case
+                when known.value = distinct_values.value then 2 * known.tracks_below + known.tracks
+                else 2 * coalesce(next_below.tracks_below + next_below.tracks, 0)
+            end as double precision
         )
         / cast(2 * distributed.n as double precision) as percentile
     from distinct_values

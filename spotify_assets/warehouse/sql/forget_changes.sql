@@ -1,9 +1,8 @@
--- Deletes the changes that each of :marts has by now. One that was not built for two days is to be built whole anyway;
--- one that is not noted at all may be in its first build, and lack what was committed since that began.
+-- Deletes the changes that each of :marts has by now. One that was not built for two days, or never, is to be built
+-- whole anyway; may_forget_changes tells that it is not at it.
 delete from ops.changes
 where
-    cast(:marts as text[]) <@ (select array_agg(noted.mart) from marts.builds as noted)
-    and not exists (
+    not exists (
         select 1
         from marts.builds
         where

@@ -14,32 +14,27 @@ albums as (
 ),
 
 days as (
+    -- Of releases also the days on which they were loaded: of an album that was on no list until now, or is on none
+    -- any more, nothing else tells of the week in which it was.
     select changed.day
     from changed
-    where changed.source = 'spotify.new_releases'
+    where changed.source in ('spotify.new_releases', 'spotify.releases')
     union
     select cast(new_releases.first_seen_at at time zone 'UTC' as date) as day
     from spotify.new_releases
     where new_releases.album_id in (select albums.album_id from albums)
     union
-    -- Also of albums that were on no list until now: they were in the week in which they were loaded.
     select cast(releases.fetched_at at time zone 'UTC' as date) as day
     from spotify.releases
     where releases.album_id in (select albums.album_id from albums)
 )
 
-select cast(date_trunc('week', cast(days.day as timestamp)) as date) as week_start
+-- What a clock ahead has seen is of the week of as_of, which is that of the build before: else all would be built.
+select distinct
+    least(
+        cast(date_trunc('week', cast(days.day as timestamp)) as date),
+        cast(date_trunc('week', builds.as_of at time zone 'UTC') as date)
+    ) as week_start
 from days
-where days.day is not null
-union
--- An album that was on no list and was loaded again: the week in which it was before is not known.
-select coverage.week_start
-from marts.coverage
-where
-    exists (
-        select 1
-        from changed
-        where
-            changed.source = 'spotify.releases'
-            and changed.item not in (select new_releases.album_id from spotify.new_releases)
-    )
+cross join marts.builds
+where builds.mart = 'coverage' and days.day is not null

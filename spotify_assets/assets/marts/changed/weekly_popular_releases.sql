@@ -32,13 +32,8 @@ select weekly_popular_releases.week_start
 from marts.weekly_popular_releases
 where weekly_popular_releases.album_id in (select albums.album_id from albums)
 union
--- Deezer's measure is there since the first album that Deezer was asked about.
+-- Deezer's measure is there, in every week, as soon as Deezer was asked about any album, and only then.
 select weekly_popular_releases.week_start
 from marts.weekly_popular_releases
-where
-    exists (select 1 from deezer.albums)
-    and not exists (
-        select 1
-        from marts.weekly_popular_releases as ranked
-        where ranked.measure = 'deezer_rank'
-    )
+group by weekly_popular_releases.week_start
+having bool_or(weekly_popular_releases.measure = 'deezer_rank') <> exists (select 1 from deezer.albums)

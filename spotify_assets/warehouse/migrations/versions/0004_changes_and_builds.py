@@ -31,10 +31,13 @@ end
 
 # Arguments: the columns that give item and day (or null), and those that matter to the marts (or *).
 # Of an update only the rows count that differ in these, before and after.
+# By the rights of its owner: whoever may write to a table has nothing to do with ops. Temporary types come last, as
+# otherwise a writer's own type "date" would be meant, and what it checks be run by the rights of the owner.
 _NOTE_CHANGES = """
 create function ops.note_changes() returns trigger
 language plpgsql
-set search_path = ''
+security definer
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
     origin text := tg_table_schema || '.' || tg_table_name;
@@ -68,7 +71,12 @@ $function$
 _TRIGGERS = {
     # By table: item, day, and what else of an updated row matters.
     "spotify.new_releases": ("album_id", "cast(first_seen_at at time zone 'UTC' as date)", "first_seen_at"),
-    "spotify.releases": ("album_id", "release_date", "*"),
+    # Its week in marts.coverage may be that of its loading.
+    "spotify.releases": (
+        "album_id",
+        "unnest(array[release_date, cast(fetched_at at time zone 'UTC' as date)])",
+        "*",
+    ),
     "spotify.tracks": ("album_id", "cast(null as date)", "*"),
     "spotify.audio_features": ("album_id", "cast(null as date)", "*"),
     "spotify.track_details": ("album_id", "cast(null as date)", "*"),
@@ -232,7 +240,10 @@ def upgrade() -> None:
             "day",
             sa.Date(),
             nullable=True,
-            comment="Day that the row is of, before and after: of release or of measurement.",
+            comment=(
+                "Day that the row is of, before and after: of release and of loading, of sighting, or of "
+                "measurement."
+            ),
         ),
         sa.PrimaryKeyConstraint("change_id", name=op.f("changes_pkey")),
         schema="ops",
@@ -275,6 +286,8 @@ def upgrade() -> None:
         op.execute(f"comment on column {column} is '{comment}'")
     op.execute(_CHANGED_SINCE)
     op.execute(_NOTE_CHANGES)
+    # Else anybody could have it run an expression of their own, as a trigger's argument, by the rights of its owner.
+    op.execute("revoke execute on function ops.note_changes() from public")
     _create_triggers()
 
 
