@@ -100,7 +100,7 @@ def served() -> Iterator[Served]:
 
 def test_the_ui_shows_the_graph_with_descriptions_kinds_and_column_schemas(served: Served) -> None:
     nodes = {"/".join(node["assetKey"]["path"]): node for node in served.ask(ASSETS)["assetNodes"]}
-    assert len(nodes) == 18
+    assert len(nodes) == 19
     for name, node in nodes.items():
         assert node["description"], name
         assert "postgres" in node["kinds"], name
