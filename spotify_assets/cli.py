@@ -79,25 +79,35 @@ main.add_command(sandbox)
 
 @main.command()
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
-def up(port: int) -> None:
-    """Load everything once, then serve the Dagster UI with schedules and sensors until Ctrl-C.
+@click.option("--dashboard-port", default=8000, show_default=True, help="Port of the dashboard on 127.0.0.1.")
+def up(port: int, dashboard_port: int) -> None:
+    """Load everything once, then serve the Dagster UI, with schedules and sensors, and the dashboard until Ctrl-C.
 
     Without Spotify credentials the sandbox API is used. Without DATABASE_URL an embedded Postgres is started under
     SPOTIFY_ASSETS_HOME.
     """
     from spotify_assets.launch import servers as launched
+    from spotify_assets.launch.dashboard import dashboard_login, dashboard_server
 
     folder, address = Path.cwd(), f"http://127.0.0.1:{port}"
+    dashboard_address = f"http://127.0.0.1:{dashboard_port}"
     try:
         with _prepared(folder, address) as settings:
             launched.refuse_taken_port(port, "--port")
+            launched.refuse_taken_port(dashboard_port, "--dashboard-port")
             _first_pass(settings)
-            servers = launched.dagster_servers(folder, settings.home, port)
-            click.echo("\nStarting the Dagster UI and the daemon")
+            servers = [
+                *launched.dagster_servers(folder, settings.home, port),
+                dashboard_server(settings.home, dashboard_port, os.environ, dashboard_login(settings)),
+            ]
+            click.echo("\nStarting the Dagster UI, the daemon and the dashboard")
             try:
                 with launched.running(servers, os.environ, folder):
+                    launched.wait_until_ready(f"{dashboard_address}/readyz", servers)
                     launched.wait_until_ready(f"{address}/server_info", servers)
-                    click.echo(f"\n  Dagster UI   {address}\n\nCtrl-C ends everything.")
+                    click.echo(
+                        f"\n  Dagster UI   {address}\n  Dashboard    {dashboard_address}\n\nCtrl-C ends everything."
+                    )
                     launched.watch(servers)
             finally:
                 _end_dead_runs(settings)
@@ -105,6 +115,25 @@ def up(port: int) -> None:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("\nEnded.")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+def dashboard(host: str, port: int) -> None:
+    """Serve the dashboard until Ctrl-C, over the marts as they are.
+
+    It reads the warehouse by DASHBOARD_DATABASE_URL; where that is unset, by a role that is made for it and sees the
+    marts alone. It asks nobody who they are: listen beyond this machine only behind a proxy that does.
+    """
+    from spotify_assets.launch.dashboard import dashboard_login, serve_dashboard
+
+    settings = load_settings()
+    if settings.dashboard_database is None:
+        _migrated_engine(settings).dispose()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    click.echo(f"Dashboard at http://{host}:{port}; Ctrl-C ends it.")
+    sys.exit(serve_dashboard(host, port, os.environ, dashboard_login(settings)))
 
 
 @main.command()

@@ -58,6 +58,7 @@ class Settings(BaseModel):
         60.0, ge=0, le=3600, allow_inf_nan=False, validation_alias="SPOTIFY_MAX_RETRY_AFTER"
     )
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    dashboard_database_url: SecretStr | None = Field(None, validation_alias="DASHBOARD_DATABASE_URL")
     albums_per_run: int = Field(200, ge=1, le=5000, validation_alias="SPOTIFY_ALBUMS_PER_RUN")
     home: Path = Field(Path(".spotify_assets"), validation_alias="SPOTIFY_ASSETS_HOME")
 
@@ -101,6 +102,11 @@ class Settings(BaseModel):
     def database(self) -> str | None:
         """DATABASE_URL in clear, or None where the embedded Postgres is used."""
         return self.database_url.get_secret_value() if self.database_url else None
+
+    @property
+    def dashboard_database(self) -> str | None:
+        """DASHBOARD_DATABASE_URL in clear, or None where a login is made from the warehouse's own."""
+        return self.dashboard_database_url.get_secret_value() if self.dashboard_database_url else None
 
     @field_validator("markets", mode="before")
     @classmethod

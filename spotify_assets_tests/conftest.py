@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import URL, Engine, text
 
+from documentation.sandbox_weeks import load_weeks
 from spotify_assets.warehouse.database import create_engine, migrate, normalise_url
 from spotify_assets.warehouse.embedded import EmbeddedPostgres
 
@@ -65,6 +66,16 @@ def migrated_template(postgres_server: URL) -> str:
         run(f"create database {name}")
     migrate(postgres_server.set(database=name))
     return name
+
+
+@pytest.fixture(scope="session")
+def weeks_template(
+    postgres_server: URL, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Name of a database that holds four weeks of the sandbox, see `sandbox_weeks`, to copy others from."""
+    with own_database(postgres_server, migrated_template) as url:
+        load_weeks(url, tmp_path_factory.mktemp("weeks"), print)
+        yield str(url.database)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from nbformat import NotebookNode
 from sqlalchemy import URL, Engine, text
 
 from documentation.notebook import NOTEBOOK, digest, executed
-from documentation.sandbox_weeks import load_weeks
 from documentation.worked_examples import Example, ask, worked_examples
 from spotify_assets.warehouse.database import create_engine
 from spotify_assets.warehouse.readers import ReaderLimits, make_reader
@@ -34,11 +33,8 @@ print(json.dumps({name: chart.to_dict() for name, chart in list(globals().items(
 
 
 @pytest.fixture(scope="module")
-def warehouse(
-    postgres_server: URL, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Engine]:
-    with own_database(postgres_server, migrated_template) as url:
-        load_weeks(url, tmp_path_factory.mktemp("weeks"), print)
+def warehouse(postgres_server: URL, weeks_template: str) -> Iterator[Engine]:
+    with own_database(postgres_server, weeks_template) as url:
         engine = create_engine(url)
         yield engine
         engine.dispose()

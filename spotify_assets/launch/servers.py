@@ -76,10 +76,11 @@ class Server:
     name: str
     command: Sequence[str]
     log: Path
+    own_environment: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, environ: Mapping[str, str], folder: Path) -> None:
-        """Start it; what it prints goes to its log."""
+        """Start it, with its own environment where it has one; what it prints goes to its log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 -- the project's own commands
@@ -87,7 +88,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(environ),
+                env=dict(environ if self.own_environment is None else self.own_environment),
                 cwd=folder,
                 start_new_session=True,
             )

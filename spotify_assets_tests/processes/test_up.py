@@ -29,6 +29,7 @@ class Served:
     clock: dict[str, datetime]
     process: subprocess.Popen[str]
     address: str
+    dashboard: str
 
     def ask(self, query: str, **variables: Any) -> Any:
         """Ask the UI's GraphQL."""
@@ -81,8 +82,9 @@ def served() -> Iterator[Served]:
         clone = make_clone(
             SPOTIFY_SANDBOX="1", SPOTIFY_API_URL=sandbox.api_url, SPOTIFY_ACCOUNTS_URL=sandbox.accounts_url
         )
-        port = free_port()
-        process = clone.start("spotify-assets", "up", "--port", str(port))
+        port, dashboard_port = free_port(), free_port()
+        ports = ("--port", str(port), "--dashboard-port", str(dashboard_port))
+        process = clone.start("spotify-assets", "up", *ports)
         try:
             wait_for(
                 "the UI is up",
@@ -91,7 +93,14 @@ def served() -> Iterator[Served]:
                 ),
             )
             assert process.poll() is None, clone.said("spotify-assets")
-            yield Served(clone, sandbox, clock, process, f"http://127.0.0.1:{port}")
+            yield Served(
+                clone,
+                sandbox,
+                clock,
+                process,
+                f"http://127.0.0.1:{port}",
+                f"http://127.0.0.1:{dashboard_port}",
+            )
         finally:
             if process.poll() is None:
                 interrupt(process)
@@ -111,6 +120,14 @@ def test_the_ui_shows_the_graph_with_descriptions_kinds_and_column_schemas(serve
         assert all(column["description"] for column in schema["columns"]), name
     assert nodes["spotify/tracks"]["groupName"] == "extract"
     assert nodes["marts/track_catalog"]["groupName"] == "marts"
+
+
+def test_the_dashboard_is_served_beside_it_and_shows_what_was_loaded(served: Served) -> None:
+    assert served.dashboard in served.clone.said("spotify-assets")
+    with urlopen(f"{served.dashboard}/ranking.json", timeout=60) as answer:
+        ranking = json.load(answer)
+    assert len(ranking["rows"]) == 6
+    assert ranking["source"] == "sandbox"
 
 
 def test_sensor_and_schedules_run_without_being_switched_on(served: Served) -> None:

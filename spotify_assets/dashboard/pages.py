@@ -1,0 +1,73 @@
+"""What a view makes of the marts: a page of sections, from which HTML, JSON and CSV are written alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spotify_assets.dashboard.tables import Table
+
+
+class NotFoundError(LookupError):
+    """There is nothing at this address; the message says what is not there."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, and what it says to whoever does not see it.
+
+    Attributes:
+        title: What it shows.
+        finding: Its main finding in a sentence, with n: read out in place of the picture.
+        spec: Vega-Lite, with its data.
+        note: As of when, n, coverage.
+        height: In px, kept free before it is drawn, so that nothing moves.
+    """
+
+    title: str
+    finding: str
+    spec: Mapping[str, Any]
+    note: str
+    height: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A few numbers or words in a row, each with its name."""
+
+    title: str
+    entries: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A sentence or two, such as what a formula is."""
+
+    title: str
+    paragraphs: Sequence[str]
+
+
+Section = Chart | Facts | Prose | Table
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Attributes:
+        title: Its heading.
+        lead: One sentence: what is seen here.
+        table: What the JSON and the CSV at its address hold: exactly what the page shows.
+        sections: In their order; the table is one of them.
+        uses: The filters that change this page; the others are carried on and named as having no effect.
+        steps: Links to the page before and after, such as weeks, by their labels.
+        image: Address of a picture beside the heading.
+    """
+
+    title: str
+    lead: str
+    table: Table
+    sections: Sequence[Section]
+    uses: frozenset[str]
+    steps: Sequence[tuple[str, str]] = ()
+    image: str | None = None
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -1,0 +1,35 @@
+"use strict";
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const look = () => ({
+  background: "transparent",
+  font: "system-ui, sans-serif",
+  view: { stroke: null },
+  axis: {
+    labelColor: colour("text"), titleColor: colour("quiet"), gridColor: colour("line"),
+    domainColor: colour("line"), tickColor: colour("line"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12,
+  },
+  legend: { labelColor: colour("text"), titleColor: colour("quiet"), orient: "top" },
+  header: { labelColor: colour("text"), titleColor: colour("quiet") },
+  mark: { color: colour("accent") },
+  range: { category: [colour("accent"), colour("quiet"), colour("second"), colour("third")] },
+  text: { color: colour("text") },
+});
+const draw = async (place) => {
+  const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
+  await vegaEmbed(place, spec, {
+    ast: true, renderer: "svg", actions: false, defaultStyle: false, config: look(),
+  });
+  // The wrapper says what is seen; the roles that Vega sets within would be read out mark by mark.
+  for (const svg of place.querySelectorAll("svg")) {
+    svg.setAttribute("aria-hidden", "true");
+    for (const each of svg.querySelectorAll("[role], [aria-roledescription], [aria-label]")) {
+      for (const name of ["role", "aria-roledescription", "aria-label"]) each.removeAttribute(name);
+    }
+  }
+};
+const places = document.querySelectorAll(".chart");
+for (const place of places) place.style.minHeight = `${place.dataset.height}px`;
+const drawAll = () => Promise.all([...places].map(draw)).then(() => document.body.dataset.drawn = "yes");
+document.addEventListener("theme", drawAll);
+drawAll();

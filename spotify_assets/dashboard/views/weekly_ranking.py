@@ -1,0 +1,211 @@
+"""The ranking of a week: the most popular new releases, with where they come from."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from spotify_assets.dashboard.filters import FilterError, Filters
+from spotify_assets.dashboard.marts import Marts, Order, Row
+from spotify_assets.dashboard.pages import Facts, Page
+from spotify_assets.dashboard.tables import NOT_MEASURED, Cell, Column, Table, number
+
+ROWS = 50
+USES = frozenset(
+    {
+        "week",
+        "measure",
+        "type",
+        "artist",
+        "genre",
+        "label",
+        "min_tracks",
+        "min_value",
+        "q",
+        "sort",
+        "descending",
+        "page",
+    }
+)
+_MEASURES = {
+    "spotify_popularity": "Spotify popularity, 0 to 100",
+    "deezer_rank": "Deezer rank, 0 to 1,000,000",
+}
+_WEEK = timedelta(days=7)
+
+
+def build(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Page:
+    """The ranking of the week that is asked for, or of the latest one."""
+    del path
+    measure = chosen_measure(marts, filters)
+    weeks = [row["week_start"] for row in marts.rows("weeks", measure=measure)]
+    week = chosen_week(marts, filters, measure, weeks)
+    table = _table(marts, filters, measure, week)
+    lead = (
+        f"New releases of the week of {in_long(week)}, the most popular first by {_MEASURES[measure]}."
+        if week
+        else "There is no ranking yet."
+    )
+    return Page(
+        title="Most popular new releases",
+        lead=lead,
+        table=table,
+        sections=[*_facts(marts, measure, week), table],
+        uses=USES,
+        steps=_steps(filters, week, weeks),
+    )
+
+
+def chosen_measure(marts: Marts, filters: Filters) -> str:
+    """The measure that is asked for; else Spotify's where anything was ranked by it lately, else Deezer's."""
+    if filters.measure:
+        return filters.measure
+    latest = {row["measure"]: row["latest_week"] for row in marts.rows("measures")}
+    return max(latest, key=lambda measure: (latest[measure], measure), default="spotify_popularity")
+
+
+def chosen_week(marts: Marts, filters: Filters, measure: str, weeks: Sequence[date]) -> date | None:
+    """The week that is asked for; else the latest that has a ranking, else the latest."""
+    if filters.week:
+        return filters.week
+    latest = {row["measure"]: row["latest_week"] for row in marts.rows("measures")}
+    return latest.get(measure) or next(iter(weeks), None)
+
+
+def in_long(day: date) -> str:
+    """A day as a sentence has it."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def _steps(filters: Filters, week: date | None, weeks: Sequence[date]) -> list[tuple[str, str]]:
+    if week is None:
+        return []
+    around = [("Previous week", week - _WEEK), ("Next week", week + _WEEK)]
+    return [(label, f"?{filters.query(week=to, page=1)}") for label, to in around if to in weeks]
+
+
+def _facts(marts: Marts, measure: str, week: date | None) -> list[Facts]:
+    if week is None:
+        return []
+    row = marts.row("week_facts", week_start=week, measure=measure) or {}
+    entries = [
+        ("Albums in this week", f"{row['albums']:,}"),
+        ("Measured", f"{row['ranked']:,}"),
+        ("Not measured", f"{row['albums'] - row['ranked']:,}"),
+        ("New on the list", f"{row['new_albums']:,}"),
+        ("Re-entries", f"{row['re_entries']:,}"),
+    ]
+    return [Facts("The week", entries)]
+
+
+def _table(marts: Marts, filters: Filters, measure: str, week: date | None) -> Table:
+    columns = _columns(measure)
+    order = sorted_by(filters, columns, default="rank", then=["album_id"])
+    rows, total = ([], 0) if week is None else _rows(marts, filters, measure, week, order)
+    return Table(
+        caption="Ranking",
+        columns=columns,
+        rows=rows,
+        note=f"{len(rows):,} of {total:,} albums. The mean is over each album's measured tracks, of their last value"
+        " in the week; an album is eligible in the week it was released or first seen, and in the seven after.",
+        empty="No album of this week fits: take a filter away, or choose another week.",
+        total=total,
+        sort=order.column,
+        descending=order.descending,
+    )
+
+
+def sorted_by(filters: Filters, columns: Sequence[Column], default: str, then: Sequence[str]) -> Order:
+    """The order that is asked for.
+
+    Raises:
+        FilterError: there is no such column to sort by.
+    """
+    allowed = [column.name for column in columns if column.is_sortable]
+    if filters.sort is not None and filters.sort not in allowed:
+        raise FilterError(f"This table cannot be sorted by {filters.sort[:60]!r}: by {', '.join(allowed)}.")
+    return Order(filters.sort or default, filters.descending, then)
+
+
+def _rows(
+    marts: Marts, filters: Filters, measure: str, week: date, order: Order
+) -> tuple[Sequence[Row], int]:
+    found, total = marts.page(
+        "weekly_ranking",
+        order=order,
+        first=(filters.page - 1) * ROWS,
+        most=ROWS,
+        week_start=week,
+        measure=measure,
+        types=list(filters.type),
+        of_artists=list(filters.artist),
+        genre=filters.genre,
+        label=filters.label,
+        min_tracks=filters.min_tracks,
+        min_value=filters.min_value,
+        part_of_name=part_of_name(filters.q),
+    )
+    covers = marts.rows("covers", albums=[row["album_id"] for row in found])
+    images = {row["album_id"]: row["image_url"] for row in covers}
+    return [{**row, "image_url": images.get(row["album_id"])} for row in found], total
+
+
+def part_of_name(text: str | None) -> str | None:
+    """A pattern for names that hold a text, whatever it holds."""
+    if text is None:
+        return None
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def _columns(measure: str) -> list[Column]:
+    digits = 1 if measure == "spotify_popularity" else 0
+    scale = _MEASURES[measure]
+    return [
+        Column("rank", "Rank", missing=NOT_MEASURED, is_number=True),
+        Column("status", "Change", _change, explanation="Against the rank of the calendar week before."),
+        Column("name", "Album", _album, is_text=True),
+        Column("artist_names", "Artists", is_sortable=False, is_text=True),
+        Column("album_type", "Type"),
+        Column("release_date", "Released"),
+        Column(
+            "value_mean",
+            "Mean",
+            number("value_mean", digits),
+            NOT_MEASURED,
+            is_number=True,
+            explanation=scale,
+        ),
+        Column("value_max", "Highest", number("value_max", 0), NOT_MEASURED, is_number=True),
+        Column("tracks_measured", "Measured", _measured, is_number=True),
+        Column("previous_rank", "Last week", missing="-", is_number=True),
+        Column("peak_rank", "Peak", missing=NOT_MEASURED, is_number=True),
+        Column("weeks_on_list", "Weeks", is_number=True, explanation="Weeks in which it was measured."),
+        Column("label", "Label", is_text=True),
+        Column("genres", "Genres", is_sortable=False, is_text=True),
+        Column("tracks", "Tracks", is_number=True, is_shown=False),
+        Column("album_id", "Album id", is_shown=False, is_sortable=False),
+        Column("week_start", "Week", is_shown=False, is_sortable=False),
+        Column("measure", "Measure", is_shown=False, is_sortable=False),
+    ]
+
+
+def _album(row: Row) -> Cell:
+    return Cell(
+        row["name"] or "(no name)", href=f"/albums/{quote(row['album_id'], safe='')}", image=row["image_url"]
+    )
+
+
+def _measured(row: Row) -> Cell:
+    return Cell(f"{row['tracks_measured']} of {row['tracks']}")
+
+
+def _change(row: Row) -> Cell:
+    status, rank, previous = row["status"], row["rank"], row["previous_rank"]
+    if status == "up":
+        return Cell(f"▲ {previous - rank}", tone="good")
+    if status == "down":
+        return Cell(f"▼ {rank - previous}", tone="bad")
+    if status == "unmeasured":
+        return Cell(NOT_MEASURED, is_missing=True)
+    return Cell({"same": "=", "new": "new", "re-entry": "re-entry"}[status])
