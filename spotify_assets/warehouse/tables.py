@@ -522,6 +522,7 @@ changes = Table(
         "Day that the row is of, before and after: of release and of loading, of sighting, or of measurement.",
     ),
     PrimaryKeyConstraint("change_id"),
+    Index(None, "transaction_id"),
     schema="ops",
     comment="What was changed in the inputs of the marts, by triggers, until every mart has it.",
 )

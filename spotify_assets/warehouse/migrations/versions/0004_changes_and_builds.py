@@ -25,7 +25,10 @@ begin atomic
         changes.item,
         changes.day
     from ops.changes
-    where not pg_visible_in_snapshot(cast(cast(changes.transaction_id as text) as xid8), seen);
+    where
+        -- All before it are visible: the index leaves them out.
+        changes.transaction_id >= cast(cast(pg_snapshot_xmin(seen) as text) as bigint)
+        and not pg_visible_in_snapshot(cast(cast(changes.transaction_id as text) as xid8), seen);
 end
 """
 
@@ -248,6 +251,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("change_id", name=op.f("changes_pkey")),
         schema="ops",
         comment="What was changed in the inputs of the marts, by triggers, until every mart has it.",
+    )
+    op.create_index(
+        op.f("changes_transaction_id_idx"), "changes", ["transaction_id"], unique=False, schema="ops"
     )
     op.create_index(
         op.f("track_ranks_measured_on_idx"),
