@@ -19,9 +19,9 @@ from spotify_assets.dashboard.security import IMAGE_HOST
 from spotify_assets.dashboard.static_files import StaticFiles
 from spotify_assets.dashboard.tables import Column, Table, in_words
 from spotify_assets.dashboard.views import VIEWS, View
+from spotify_assets.dashboard.views.choices import MEASURE_NAMES
 
 ROWS_PER_PAGE = 50
-MEASURE_NAMES = {"spotify_popularity": "Spotify popularity", "deezer_rank": "Deezer rank"}
 
 
 class Html:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spotify_assets.dashboard.tables import Table
+from spotify_assets.dashboard.tables import Cell, Table
 
 
 class NotFoundError(LookupError):
@@ -32,10 +32,17 @@ class Chart:
 
 @dataclass(frozen=True)
 class Facts:
-    """A few numbers or words in a row, each with its name."""
+    """A few numbers or words in a row, each with its name.
+
+    Attributes:
+        title: For whoever does not see them.
+        entries: Names with what they name; a cell where it has links, or is not there.
+        are_words: Whether they are words, which are set smaller than numbers.
+    """
 
     title: str
-    entries: Sequence[tuple[str, str]]
+    entries: Sequence[tuple[str, str | Cell]]
+    are_words: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Page:
         uses: The filters that change this page; the others are carried on and named as having no effect.
         steps: Links to the page before and after, such as weeks, by their labels.
         image: Address of a picture beside the heading.
+        links: Other pages about the same, here or elsewhere, by their labels.
     """
 
     title: str
@@ -70,4 +78,5 @@ class Page:
     uses: frozenset[str]
     steps: Sequence[tuple[str, str]] = ()
     image: str | None = None
+    links: Sequence[tuple[str, str]] = ()
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)

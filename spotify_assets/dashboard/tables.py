@@ -23,6 +23,7 @@ class Cell:
         is_missing: Whether the value is not there: shown in another colour, and said in words.
         tone: good or bad, for a change; told by the text as well, never by the colour alone.
         image: Address of a picture shown before the text.
+        parts: Several things in place of the text, each with its own link, such as artists.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Cell:
     is_missing: bool = False
     tone: str | None = None
     image: str | None = None
+    parts: Sequence["Cell"] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Column:
         name: As the files have it; a column of the rows.
         label: As the page has it, with its unit.
         cell: What the page shows of a row; default: the value as it is.
-        missing: What a null means here, in words.
+        missing: What a null means here, in words; a function where it depends on the row.
         is_number: Numbers stand at the right.
         is_text: Names have room, so that their rows stay low.
         is_sortable: Whether the address may ask for this order.
@@ -51,7 +53,7 @@ class Column:
     name: str
     label: str
     cell: Callable[[Row], Cell] | None = None
-    missing: str = UNKNOWN
+    missing: str | Callable[[Row], str] = UNKNOWN
     is_number: bool = False
     is_text: bool = False
     is_sortable: bool = True
@@ -62,7 +64,7 @@ class Column:
         """What the page shows of a row."""
         value = row[self.name]
         if value is None or value == []:
-            return Cell(self.missing, is_missing=True)
+            return Cell(self.missing if isinstance(self.missing, str) else self.missing(row), is_missing=True)
         return self.cell(row) if self.cell else Cell(in_words(value))
 
 

@@ -14,11 +14,12 @@ const look = () => ({
   mark: { color: colour("accent") },
   range: { category: [colour("accent"), colour("quiet"), colour("second"), colour("third")] },
   text: { color: colour("text") },
+  style: { context: { color: colour("quiet"), opacity: 0.45 }, band: { color: colour("quiet"), opacity: 0.3 }, median: { color: colour("text"), opacity: 0.7 }, span: { color: colour("accent") } },
 });
 const draw = async (place) => {
   const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
   await vegaEmbed(place, spec, {
-    ast: true, renderer: "svg", actions: false, defaultStyle: false, config: look(),
+    ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: { disableDefaultStyle: true }, config: look(),
   });
   // The wrapper says what is seen; the roles that Vega sets within would be read out mark by mark.
   for (const svg of place.querySelectorAll("svg")) {

@@ -7,7 +7,7 @@ from typing import Any
 from spotify_assets.dashboard.filters import Filters
 from spotify_assets.dashboard.marts import Marts
 from spotify_assets.dashboard.pages import Page
-from spotify_assets.dashboard.views import data_status, weekly_ranking
+from spotify_assets.dashboard.views import album, artist, data_status, track, weekly_ranking
 
 Build = Callable[[Marts, Filters, Mapping[str, Any]], Page]
 
@@ -41,6 +41,27 @@ VIEWS = (
         ["weekly_popular_releases", "track_catalog"],
         weekly_ranking.build,
         is_home=True,
+    ),
+    View(
+        "album",
+        "/albums/{album_id}",
+        None,
+        ["track_catalog", "track_week", "weekly_popular_releases"],
+        album.build,
+    ),
+    View(
+        "track",
+        "/tracks/{track_id}",
+        None,
+        ["track_catalog", "track_week", "feature_distribution"],
+        track.build,
+    ),
+    View(
+        "artist",
+        "/artists/{artist_id}",
+        None,
+        ["track_catalog", "artist_feature_profile", "feature_distribution"],
+        artist.build,
     ),
     View("status", "/status", "Data status", ["coverage"], data_status.build),
 )

@@ -3,12 +3,20 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
-from urllib.parse import quote
 
-from spotify_assets.dashboard.filters import FilterError, Filters
+from spotify_assets.dashboard.filters import Filters
 from spotify_assets.dashboard.marts import Marts, Order, Row
 from spotify_assets.dashboard.pages import Facts, Page
 from spotify_assets.dashboard.tables import NOT_MEASURED, Cell, Column, Table, number
+from spotify_assets.dashboard.views.addresses import album_address
+from spotify_assets.dashboard.views.choices import (
+    MEASURE_SCALES,
+    chosen_measure,
+    chosen_week,
+    in_long,
+    part_of_name,
+    sorted_by,
+)
 
 ROWS = 50
 USES = frozenset(
@@ -27,10 +35,6 @@ USES = frozenset(
         "page",
     }
 )
-_MEASURES = {
-    "spotify_popularity": "Spotify popularity, 0 to 100",
-    "deezer_rank": "Deezer rank, 0 to 1,000,000",
-}
 _WEEK = timedelta(days=7)
 
 
@@ -42,7 +46,7 @@ def build(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Page:
     week = chosen_week(marts, filters, measure, weeks)
     table = _table(marts, filters, measure, week)
     lead = (
-        f"New releases of the week of {in_long(week)}, the most popular first by {_MEASURES[measure]}."
+        f"New releases of the week of {in_long(week)}, the most popular first by {MEASURE_SCALES[measure]}."
         if week
         else "There is no ranking yet."
     )
@@ -54,27 +58,6 @@ def build(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Page:
         uses=USES,
         steps=_steps(filters, week, weeks),
     )
-
-
-def chosen_measure(marts: Marts, filters: Filters) -> str:
-    """The measure that is asked for; else Spotify's where anything was ranked by it lately, else Deezer's."""
-    if filters.measure:
-        return filters.measure
-    latest = {row["measure"]: row["latest_week"] for row in marts.rows("measures")}
-    return max(latest, key=lambda measure: (latest[measure], measure), default="spotify_popularity")
-
-
-def chosen_week(marts: Marts, filters: Filters, measure: str, weeks: Sequence[date]) -> date | None:
-    """The week that is asked for; else the latest that has a ranking, else the latest."""
-    if filters.week:
-        return filters.week
-    latest = {row["measure"]: row["latest_week"] for row in marts.rows("measures")}
-    return latest.get(measure) or next(iter(weeks), None)
-
-
-def in_long(day: date) -> str:
-    """A day as a sentence has it."""
-    return f"{day.day} {day:%B %Y}"
 
 
 def _steps(filters: Filters, week: date | None, weeks: Sequence[date]) -> list[tuple[str, str]]:
@@ -115,18 +98,6 @@ def _table(marts: Marts, filters: Filters, measure: str, week: date | None) -> T
     )
 
 
-def sorted_by(filters: Filters, columns: Sequence[Column], default: str, then: Sequence[str]) -> Order:
-    """The order that is asked for.
-
-    Raises:
-        FilterError: there is no such column to sort by.
-    """
-    allowed = [column.name for column in columns if column.is_sortable]
-    if filters.sort is not None and filters.sort not in allowed:
-        raise FilterError(f"This table cannot be sorted by {filters.sort[:60]!r}: by {', '.join(allowed)}.")
-    return Order(filters.sort or default, filters.descending, then)
-
-
 def _rows(
     marts: Marts, filters: Filters, measure: str, week: date, order: Order
 ) -> tuple[Sequence[Row], int]:
@@ -150,20 +121,12 @@ def _rows(
     return [{**row, "image_url": images.get(row["album_id"])} for row in found], total
 
 
-def part_of_name(text: str | None) -> str | None:
-    """A pattern for names that hold a text, whatever it holds."""
-    if text is None:
-        return None
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
-
-
 def _columns(measure: str) -> list[Column]:
     digits = 1 if measure == "spotify_popularity" else 0
-    scale = _MEASURES[measure]
+    scale = MEASURE_SCALES[measure]
     return [
         Column("rank", "Rank", missing=NOT_MEASURED, is_number=True),
-        Column("status", "Change", _change, explanation="Against the rank of the calendar week before."),
+        Column("status", "Change", change, explanation="Against the rank of the calendar week before."),
         Column("name", "Album", _album, is_text=True),
         Column("artist_names", "Artists", is_sortable=False, is_text=True),
         Column("album_type", "Type"),
@@ -177,7 +140,7 @@ def _columns(measure: str) -> list[Column]:
             explanation=scale,
         ),
         Column("value_max", "Highest", number("value_max", 0), NOT_MEASURED, is_number=True),
-        Column("tracks_measured", "Measured", _measured, is_number=True),
+        Column("tracks_measured", "Measured", measured, is_number=True),
         Column("previous_rank", "Last week", missing="-", is_number=True),
         Column("peak_rank", "Peak", missing=NOT_MEASURED, is_number=True),
         Column("weeks_on_list", "Weeks", is_number=True, explanation="Weeks in which it was measured."),
@@ -191,16 +154,16 @@ def _columns(measure: str) -> list[Column]:
 
 
 def _album(row: Row) -> Cell:
-    return Cell(
-        row["name"] or "(no name)", href=f"/albums/{quote(row['album_id'], safe='')}", image=row["image_url"]
-    )
+    return Cell(row["name"] or "(no name)", href=album_address(row["album_id"]), image=row["image_url"])
 
 
-def _measured(row: Row) -> Cell:
+def measured(row: Row) -> Cell:
+    """How many of an album's tracks were measured in the week."""
     return Cell(f"{row['tracks_measured']} of {row['tracks']}")
 
 
-def _change(row: Row) -> Cell:
+def change(row: Row) -> Cell:
+    """What became of an album's rank since the calendar week before."""
     status, rank, previous = row["status"], row["rank"], row["previous_rank"]
     if status == "up":
         return Cell(f"▲ {previous - rank}", tone="good")
