@@ -118,7 +118,7 @@ def carrier(tracks: Sequence[Row], measure: str) -> str:
     values = [row["value"] for row in tracks if row["value"] is not None]
     name = MEASURE_NAMES[measure]
     if not values:
-        return f"None of its {len(tracks):,} tracks has a {name}: nobody knows yet. Choose the other measure above."
+        return f"By {name} none is known to: of {len(tracks):,} tracks, none was measured by it."
     leading = [row for row in tracks if row["value"] == max(values)]
     of = f"{len(values):,} of {len(tracks):,} tracks measured"
     if len(tracks) == 1:
@@ -182,9 +182,10 @@ def _popularity(marts: Marts, tracks: Sequence[Row], measure: str) -> list[Secti
 
 
 def _lines(rows: Sequence[Row], tracks: Sequence[Row], measure: str) -> list[Chart]:
-    if not rows:
-        return []
     weeks = all_weeks(rows)
+    if len(weeks) < 2:
+        # One week is no line: the table has it.
+        return []
     last = {row["track_id"]: row["value"] for row in rows}
     drawn = sorted(last, key=lambda track_id: (-last[track_id], track_id))[: most_lines(weeks)]
     names = {row["track_id"]: row["track_name"] for row in tracks if row["track_id"] in set(drawn)}

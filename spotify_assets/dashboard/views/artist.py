@@ -174,11 +174,21 @@ def _in_time(releases: Sequence[Row], measure: str) -> list[Section]:
             title="Releases in time, with their popularity",
             finding=finding,
             spec=release_dots(drawn, measure),
-            note=f"{finding} {left_out:,} of {len(releases):,} releases are not drawn, as they were not measured or"
-            f" have no date. {inexact:,} are drawn at the first day of the month or year, as no more is known.",
+            note=" ".join([finding, *_not_exact(left_out, len(releases), inexact)]),
             height=330,
         )
     ]
+
+
+def _not_exact(left_out: int, releases: int, inexact: int) -> list[str]:
+    sentences = []
+    if left_out:
+        sentences.append(
+            f"Not drawn, as not measured or without a date: {left_out:,} of {releases:,} releases."
+        )
+    if inexact:
+        sentences.append(f"Drawn at the first day of their month or year, as no more is known: {inexact:,}.")
+    return sentences
 
 
 def release_dots(releases: Sequence[Row], measure: str) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def popularity_lines(
         for week in weeks
     ]
     named = _peak([point for point in points if point["is_apart"] and point["value"] is not None], len(names))
-    align = "right" if named and named[0]["week"] == short[weeks[-1]] else "left"
+    # Towards the middle of the chart, where the room is.
+    is_late = bool(named) and list(short.values()).index(named[0]["week"]) >= len(weeks) / 2
+    align = "right" if is_late else "left"
     x = {
         "field": "week",
         "type": "ordinal",
@@ -67,7 +69,7 @@ def popularity_lines(
         "title": MEASURE_SCALES[measure],
         # Room for the name above the highest point.
         "scale": {"zero": False, "padding": 18},
-        "axis": {"tickCount": 5},
+        "axis": {"tickCount": 5, "tickMinStep": 1, "format": ",.0f"},
     }
     lines: dict[str, Any] = {"x": x, "y": y, "detail": {"field": "track_id"}}
     # A layer without data has no extent, of which Vega warns.
@@ -79,7 +81,7 @@ def popularity_lines(
         mark = {"type": "line", "strokeWidth": 2.5, "point": {"size": 50}}
         layers.append({"transform": [{"filter": "datum.is_apart"}], "mark": mark, "encoding": lines})
     if named:
-        mark = {"type": "text", "align": align, "dy": -14, "fontWeight": "bold"}
+        mark = {"type": "text", "align": align, "dy": -14, "fontWeight": "bold", "limit": 190}
         layers.append(
             {
                 "data": {"values": named},

@@ -81,17 +81,18 @@ def _lead(row: Row) -> str:
 
 
 def _sound(row: Row) -> Facts:
-    def known(column: str, shown: str | Cell, why: str) -> str | Cell:
-        return Cell(why, is_missing=True) if row[column] is None else shown
-
-    no_feature, no_key = why_no_feature(row), why_no_key(row)
+    is_measured = row["features_status"] == "measured"
+    measured: list[tuple[str, str | Cell | None]] = [
+        ("Key", row["key_name"]),
+        ("Camelot", row["camelot"]),
+        ("BPM", tempo(row).text),
+        ("Loudness", f"{row['loudness']:.1f} dB" if row["loudness"] is not None else None),
+    ]
+    features = measured if is_measured else [("Audio features", features_by(row))]
     return Facts(
         "The sound",
         [
-            ("Key", known("key_name", f"{row['key_name']}", no_key)),
-            ("Camelot", known("camelot", f"{row['camelot']}", no_key)),
-            ("BPM", known("tempo", tempo(row), no_feature)),
-            ("Loudness", known("loudness", f"{row['loudness'] or 0:.1f} dB", no_feature)),
+            *((name, shown or Cell(why_no_key(row), is_missing=True)) for name, shown in features),
             ("Length", length(row).text),
             ("Explicit", "yes" if row["explicit"] else "no"),
         ],
