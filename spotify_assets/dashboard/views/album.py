@@ -25,6 +25,7 @@ from spotify_assets.dashboard.views.popularity_weeks import (
 from spotify_assets.dashboard.views.releases import (
     FEATURES_NOTE,
     album_name,
+    counted,
     features_by,
     length,
     ranking_of_week,
@@ -91,8 +92,7 @@ def _lead(album: Row, tracks: Sequence[Row]) -> str:
     by = f" by {names}" if names else ""
     when = released(album)
     out = f", released {'on ' if album['release_date_precision'] == 'day' else 'in '}{when}"
-    count = f"{len(tracks):,} track{'s' if len(tracks) > 1 else ''}"
-    return f"{kind}{by}{out if album['release_date'] else ''}: {count}."
+    return f"{kind}{by}{out if album['release_date'] else ''}: {counted(len(tracks), 'track')}."
 
 
 def _about(album: Row) -> Facts:
@@ -118,7 +118,7 @@ def carrier(tracks: Sequence[Row], measure: str) -> str:
     values = [row["value"] for row in tracks if row["value"] is not None]
     name = MEASURE_NAMES[measure]
     if not values:
-        return f"By {name} none is known to: of {len(tracks):,} tracks, none was measured by it."
+        return f"By {name} none is known to: of {counted(len(tracks), 'track')}, none was measured by it."
     leading = [row for row in tracks if row["value"] == max(values)]
     of = f"{len(values):,} of {len(tracks):,} tracks measured"
     if len(tracks) == 1:
@@ -137,7 +137,7 @@ def _coverage(tracks: Sequence[Row]) -> str:
     with_features = sum(row["features_status"] == "measured" for row in tracks)
     with_value = sum(row["value"] is not None for row in tracks)
     return (
-        f"{len(tracks):,} tracks, {with_features:,} with audio features, {with_value:,} with a popularity."
+        f"{counted(len(tracks), 'track')}, {with_features:,} with audio features, {with_value:,} with a popularity."
         " Each popularity is the latest one measured."
     )
 
@@ -173,8 +173,8 @@ def _popularity(marts: Marts, tracks: Sequence[Row], measure: str) -> list[Secti
         ]
         if weeks
         else [],
-        note=f"{MEASURE_SCALES[measure]}: the last value of each week. {len(by_track):,} of {len(tracks):,} tracks were"
-        " measured in any of these weeks.",
+        note=f"{MEASURE_SCALES[measure]}: the last value of each week. {len(by_track):,} of"
+        f" {counted(len(tracks), 'track')} measured in any of these weeks.",
         empty=f"No week has a {MEASURE_NAMES[measure]} of any of its tracks: they were not measured."
         " Choose the other measure above.",
     )

@@ -18,7 +18,7 @@ from spotify_assets.dashboard.views.feature_dots import (
     quartiles,
 )
 from spotify_assets.dashboard.views.links import id_in, on_spotify
-from spotify_assets.dashboard.views.releases import album, album_name, release_date
+from spotify_assets.dashboard.views.releases import album, album_name, counted, release_date
 
 ROWS = 50
 # One query serves the chart, which has all, and the table, which has a page of them.
@@ -49,7 +49,7 @@ def build(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Page:
     table = _releases(filters, order, columns, releases, total, measure)
     return Page(
         title=name or "(no name)",
-        lead=f"Artist on {total:,} release{'' if total == 1 else 's'}, on which every credit counts, first or not.",
+        lead=f"Artist on {counted(total, 'release')}, on which every credit counts, first or not.",
         table=table,
         sections=[
             _facts(releases, total, profile, collaborators),
@@ -163,9 +163,10 @@ def _in_time(releases: Sequence[Row], measure: str) -> list[Section]:
         return []
     highest = max(drawn, key=lambda row: (row["value_mean"], row["album_id"]))
     digits = 1 if measure == "spotify_popularity" else 0
+    of = f"over {counted(highest['tracks_measured'], 'track')}"
     finding = (
-        f"“{album_name(highest)}” is the most popular of {len(drawn):,} measured releases, with a mean"
-        f" {MEASURE_NAMES[measure]} of {highest['value_mean']:,.{digits}f} over {highest['tracks_measured']:,} tracks."
+        f"“{album_name(highest)}” is the most popular of {counted(len(drawn), 'measured release')}, with a mean"
+        f" {MEASURE_NAMES[measure]} of {highest['value_mean']:,.{digits}f} {of}."
     )
     left_out = len(releases) - len(drawn)
     inexact = sum(row["release_date_precision"] != "day" for row in drawn)

@@ -14,6 +14,11 @@ FEATURES_NOTE = (
 )
 
 
+def counted(number: int, thing: str) -> str:
+    """So many things, in words."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def released(row: Row) -> str:
     """When a release came out, as exactly as it is known."""
     day = row["release_date"]

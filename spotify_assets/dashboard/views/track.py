@@ -104,7 +104,8 @@ def _about(row: Row, measure: str) -> Facts:
     entries = [
         ("Artists", artists(row["artist_ids"], row["artist_names"])),
         ("Album", album(row)),
-        ("Features by", features_by(row)),
+        # Where there are none, that is said above.
+        *([("Features by", features_by(row))] if row["features_source"] else []),
         (
             MEASURE_NAMES[measure],
             Cell(NOT_MEASURED, is_missing=True)
