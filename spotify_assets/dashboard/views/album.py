@@ -52,7 +52,7 @@ def build(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Page:
     order = sorted_by(
         filters, columns, default="disc_number", then=["disc_number", "track_number", "track_id"]
     )
-    tracks, _ = marts.page(
+    tracks, in_all = marts.page(
         "album_tracks", order=order, first=0, most=_MOST_TRACKS, album_id=album_id, measure=measure
     )
     if not tracks:
@@ -61,7 +61,7 @@ def build(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Page:
         caption="Tracks",
         columns=columns,
         rows=tracks,
-        note=f"{_coverage(tracks)} {FEATURES_NOTE}",
+        note=f"{_coverage(tracks, in_all)} {FEATURES_NOTE}",
         empty="",
         sort=order.column,
         descending=order.descending,
@@ -133,11 +133,12 @@ def carrier(tracks: Sequence[Row], measure: str) -> str:
     )
 
 
-def _coverage(tracks: Sequence[Row]) -> str:
+def _coverage(tracks: Sequence[Row], in_all: int) -> str:
     with_features = sum(row["features_status"] == "measured" for row in tracks)
     with_value = sum(row["value"] is not None for row in tracks)
+    first = f"The first {len(tracks):,} of " if len(tracks) < in_all else ""
     return (
-        f"{counted(len(tracks), 'track')}, {with_features:,} with audio features, {with_value:,} with a popularity."
+        f"{first}{counted(in_all, 'track')}, {with_features:,} with audio features, {with_value:,} with a popularity."
         " Each popularity is the latest one measured."
     )
 
@@ -192,14 +193,16 @@ def _lines(rows: Sequence[Row], tracks: Sequence[Row], measure: str) -> list[Cha
     values = [row["value"] for row in tracks if row["value"] is not None]
     leading = [row["track_id"] for row in tracks if values and row["value"] == max(values)]
     left_out = len(last) - len(names)
+    apart = leading[0] if len(leading) == 1 else None
+    colour = "; in colour and with its name: the one with the highest latest value" if apart else ""
     rest = f" The {left_out:,} least popular tracks are not drawn." if left_out else ""
     return [
         Chart(
             title="Popularity of its tracks, week by week",
             finding=f"{carrier(tracks, measure)} {len(weeks):,} weeks, from {in_long(weeks[0])}.",
-            spec=popularity_lines(rows, names, leading[0] if len(leading) == 1 else None, measure),
-            note=f"One line a track, {len(names):,} of {len(tracks):,}; in colour and with its name: the one with the"
-            f" highest latest value. A week without a measurement breaks the line.{rest}",
+            spec=popularity_lines(rows, names, apart, measure),
+            note=f"One line a track, {len(names):,} of {len(tracks):,}{colour}. A week without a measurement breaks the"
+            f" line.{rest}",
             height=330,
         )
     ]

@@ -22,7 +22,7 @@ from spotify_assets.dashboard.views.releases import album, album_name, counted, 
 
 ROWS = 50
 # One query serves the chart, which has all, and the table, which has a page of them.
-_MOST_RELEASES = 5_000
+_MOST_RELEASES = 2_000
 _MOST_COLLABORATORS = 30
 
 
@@ -101,15 +101,16 @@ def _releases(
     first = (filters.page - 1) * ROWS
     shown = releases[first : first + ROWS]
     measured = sum(row["tracks_measured"] > 0 for row in releases)
+    cut = f", of which the first {len(releases):,} in this order can be seen" if len(releases) < total else ""
     return Table(
         caption="Releases",
         columns=columns,
         rows=shown,
-        note=f"{len(shown):,} of {total:,} releases; {measured:,} with a {MEASURE_NAMES[measure]}. Mean and highest: of"
-        " the latest values of the tracks that count: all of them on a release of the artist's own, and those on"
-        " which the artist is credited on others'.",
+        note=f"{len(shown):,} of {counted(total, 'release')}{cut}; {measured:,} with a {MEASURE_NAMES[measure]}. Mean"
+        " and highest: of the latest values of the tracks that count: all of them on a release of the artist's own,"
+        " and those on which the artist is credited on others'.",
         empty="This page of the table is past its end: go back to the first.",
-        total=total,
+        total=len(releases),
         sort=order.column,
         descending=order.descending,
     )

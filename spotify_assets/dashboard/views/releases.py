@@ -38,8 +38,8 @@ def release_date(row: Row) -> Cell:
 
 
 def album(row: Row) -> Cell:
-    """The name of an album; its id, while the album itself is not loaded."""
-    return Cell(album_name(row), href=album_address(row["album_id"]))
+    """The name of an album; its id, while the album itself is not loaded. With its cover, where the row has it."""
+    return Cell(album_name(row), href=album_address(row["album_id"]), image=row.get("image_url"))
 
 
 def album_name(row: Row) -> str:
