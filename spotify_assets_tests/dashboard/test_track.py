@@ -122,20 +122,18 @@ def test_the_albums_are_those_that_the_track_stands_on(site: Site, measured: Row
 @pytest.mark.parametrize("condition", ["tempo > 0", "tempo = 0"])
 def test_the_nearest_tracks_are_those_at_the_least_distance(site: Site, condition: str) -> None:
     track = _track(site, f"features_status = 'measured' and {condition}")
-    catalog = {
-        row["track_id"]: {name: row[name] or (None if name == "tempo" else 0.0) for name in FEATURES}
+    # Without those that were not detected.
+    catalog: dict[str, dict[str, float]] = {
+        row["track_id"]: {name: row[name] for name in FEATURES if row[name] or name != "tempo"}
         for row in site.rows("select * from marts.track_catalog where features_status = 'measured'")
     }
     spread = {
-        name: statistics.stdev(row[name] for row in catalog.values() if row[name] is not None)
-        for name in FEATURES
+        name: statistics.stdev(row[name] for row in catalog.values() if name in row) for name in FEATURES
     }
 
     def distance(track_id: str) -> float:
-        pairs = [
-            (catalog[track_id][name], catalog[track["track_id"]][name], spread[name]) for name in FEATURES
-        ]
-        known = [(one - other) / sd for one, other, sd in pairs if one is not None and other is not None]
+        one, other = catalog[track_id], catalog[track["track_id"]]
+        known = [(one[name] - other[name]) / spread[name] for name in one if name in other]
         return math.sqrt(sum(each**2 for each in known) / len(known))
 
     distances = sorted(distance(track_id) for track_id in catalog if track_id != track["track_id"])

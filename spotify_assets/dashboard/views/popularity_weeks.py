@@ -52,55 +52,62 @@ def popularity_lines(
         for track_id, name in names.items()
         for week in weeks
     ]
-    named = _peak([point for point in points if point["is_apart"] and point["value"] is not None], len(names))
-    # Towards the middle of the chart, where the room is.
-    is_late = bool(named) and list(short.values()).index(named[0]["week"]) >= len(weeks) / 2
-    align = "right" if is_late else "left"
-    x = {
-        "field": "week",
-        "type": "ordinal",
-        "scale": {"domain": list(short.values())},
-        "title": "Week from Monday",
-        "axis": {"labelAngle": 0, "labelOverlap": "parity"},
-    }
-    y = {
-        "field": "value",
-        "type": "quantitative",
-        "title": MEASURE_SCALES[measure],
-        # Room for the name above the highest point.
-        "scale": {"zero": False, "padding": 18},
-        "axis": {"tickCount": 5, "tickMinStep": 1, "format": ",.0f"},
-    }
-    lines: dict[str, Any] = {"x": x, "y": y, "detail": {"field": "track_id"}}
-    # A layer without data has no extent, of which Vega warns.
-    layers: list[dict[str, Any]] = []
-    if set(names) - {apart}:
-        mark = {"type": "line", "style": "context", "point": {"style": "context", "size": 16}}
-        layers.append({"transform": [{"filter": "!datum.is_apart"}], "mark": mark, "encoding": lines})
-    if apart in names:
-        mark = {"type": "line", "strokeWidth": 2.5, "point": {"size": 50}}
-        layers.append({"transform": [{"filter": "datum.is_apart"}], "mark": mark, "encoding": lines})
-    if named:
-        mark = {"type": "text", "align": align, "dy": -14, "fontWeight": "bold", "limit": 190}
-        layers.append(
-            {
-                "data": {"values": named},
-                "mark": mark,
-                "encoding": {"x": x, "y": y, "text": {"field": "track"}},
-            }
-        )
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": "container",
         "height": 280,
         "data": {"values": points},
-        "layer": layers,
+        "encoding": _axes(list(short.values()), measure),
+        # A layer without data has no extent, of which Vega warns.
+        "layer": [
+            *([_line(is_apart=False)] if set(names) - {apart} else []),
+            *([_line(is_apart=True)] if apart in names else []),
+            *_name(points, list(short.values())),
+        ],
     }
 
 
-def _peak(points: Sequence[dict[str, Any]], tracks: int) -> list[dict[str, Any]]:
-    """Where the name of a track stands: at its highest point, above which is nothing else; alone it needs none."""
-    return [max(points, key=lambda point: point["value"])] if points and tracks > 1 else []
+def _axes(weeks: Sequence[str], measure: str) -> dict[str, Any]:
+    return {
+        "x": {
+            "field": "week",
+            "type": "ordinal",
+            "scale": {"domain": weeks},
+            "title": "Week from Monday",
+            "axis": {"labelAngle": 0, "labelOverlap": "parity"},
+        },
+        "y": {
+            "field": "value",
+            "type": "quantitative",
+            "title": MEASURE_SCALES[measure],
+            # Room for the name above the highest point.
+            "scale": {"zero": False, "padding": 18},
+            "axis": {"tickCount": 5, "tickMinStep": 1, "format": ",.0f"},
+        },
+    }
+
+
+def _line(*, is_apart: bool) -> dict[str, Any]:
+    quiet = {"type": "line", "style": "context", "point": {"style": "context", "size": 16}}
+    strong = {"type": "line", "strokeWidth": 2.5, "point": {"size": 50}}
+    return {
+        "transform": [{"filter": "datum.is_apart" if is_apart else "!datum.is_apart"}],
+        "mark": strong if is_apart else quiet,
+        "encoding": {"detail": {"field": "track_id"}},
+    }
+
+
+def _name(points: Sequence[dict[str, Any]], weeks: Sequence[str]) -> list[dict[str, Any]]:
+    """The name of the track that stands apart, at its highest point, above which is nothing else."""
+    apart = [point for point in points if point["is_apart"] and point["value"] is not None]
+    if not apart or len(apart) == len([point for point in points if point["value"] is not None]):
+        # Alone it needs no name.
+        return []
+    highest = max(apart, key=lambda point: point["value"])
+    # Towards the middle of the chart, where the room is.
+    align = "right" if weeks.index(highest["week"]) >= len(weeks) / 2 else "left"
+    mark = {"type": "text", "align": align, "dy": -14, "fontWeight": "bold", "limit": 190}
+    return [{"data": {"values": [highest]}, "mark": mark, "encoding": {"text": {"field": "track"}}}]
 
 
 def most_lines(weeks: Sequence[date]) -> int:
