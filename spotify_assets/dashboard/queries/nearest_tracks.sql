@@ -35,17 +35,17 @@ latest as (
         tempo
     from marts.track_catalog
     where release_date is not null and features_status = 'measured'
-    order by release_date desc, album_id asc, track_id asc
+    order by release_date desc, album_id collate "C" asc, track_id collate "C" asc
     limit :most
 ),
 
 candidates as (
-    select distinct on (track_id) *
+    select distinct on (track_id collate "C") *
     from latest
-    order by track_id asc, release_date asc, album_id asc
+    order by track_id collate "C" asc, release_date asc, album_id collate "C" asc
 ),
 
-spreads as (
+spreads as materialized (
     select
         nullif(stddev_samp(danceability), 0) as danceability,
         nullif(stddev_samp(energy), 0) as energy,
@@ -76,7 +76,8 @@ differences as (
     cross join spreads
 ),
 
-distances as (
+-- Once for each track, and not once more for the filter and for the order.
+distances as materialized (
     select
         track_id,
         sqrt(

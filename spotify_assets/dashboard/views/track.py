@@ -33,8 +33,8 @@ from spotify_assets.dashboard.views.releases import (
     why_no_key,
 )
 
-# A week of new releases or two. All of them are looked at for each page.
-CANDIDATES = 5_000
+# A day of new releases or two: all of them are looked at for each page.
+CANDIDATES = 3_000
 NEAREST = 12
 _WHY_NOT = {
     "absent": "Its audio features were asked for, and there are none",
