@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -16,13 +17,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from spotify_assets.dashboard.caching import entity_tag, is_fresh_for
+from spotify_assets.dashboard.feeds import MEDIA_TYPE, Feed, as_atom, refuse_what_passes, subscribed
 from spotify_assets.dashboard.filters import FilterError, Filters
 from spotify_assets.dashboard.html import Html
 from spotify_assets.dashboard.marts import Build, Marts
 from spotify_assets.dashboard.pages import NotFoundError, Page
 from spotify_assets.dashboard.security import SecurityHeaders
 from spotify_assets.dashboard.static_files import StaticFiles
-from spotify_assets.dashboard.views import VIEWS, View
+from spotify_assets.dashboard.views import VIEWS, BuildOf, View
 
 _log = logging.getLogger(__name__)
 _REVALIDATED = "private, no-cache"
@@ -32,15 +34,18 @@ _TOO_SLOW = "The question took too long, and was given up. Ask for less: one wee
 _QUERY_CANCELED = "57014"
 
 
+Made = TypeVar("Made", Page, Feed)
+
+
 @dataclass(frozen=True)
-class _Answer:
+class _Answer(Generic[Made]):
     """What a view made of a request."""
 
     view: View
-    page: Page
+    made: Made
     filters: Filters
     builds: Mapping[str, Build]
-    path: str
+    request: Request
 
 
 class Dashboard:
@@ -80,13 +85,28 @@ class Dashboard:
     def _routes(self, view: View) -> list[Route]:
         return [
             # The longer ones first: an id may hold a point.
-            Route(f"{view.path}.json", self._endpoint(view, self._as_json), name=f"{view.name}.json"),
-            Route(f"{view.path}.csv", self._endpoint(view, self._as_csv), name=f"{view.name}.csv"),
-            Route(view.path, self._endpoint(view, self._as_html), name=view.name),
-            *([Route("/", self._endpoint(view, self._as_html), name="home")] if view.is_home else []),
+            *([Route(f"{view.path}.atom", self._feed(view, view.feed))] if view.feed else []),
+            Route(f"{view.path}.json", self._page(view, self._as_json), name=f"{view.name}.json"),
+            Route(f"{view.path}.csv", self._page(view, self._as_csv), name=f"{view.name}.csv"),
+            Route(view.path, self._page(view, self._as_html), name=view.name),
+            *([Route("/", self._page(view, self._as_html), name="home")] if view.is_home else []),
         ]
 
-    def _endpoint(self, view: View, written: Callable[[_Answer], Response]) -> Callable[[Request], Response]:
+    def _page(
+        self, view: View, written: Callable[[_Answer[Page]], Response]
+    ) -> Callable[[Request], Response]:
+        return self._endpoint(view, view.build, written)
+
+    def _feed(self, view: View, build: BuildOf[Feed]) -> Callable[[Request], Response]:
+        def build_lasting(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Feed:
+            refuse_what_passes(filters)
+            return build(marts, filters, path)
+
+        return self._endpoint(view, build_lasting, self._as_atom)
+
+    def _endpoint(
+        self, view: View, build: BuildOf[Made], written: Callable[[_Answer[Made]], Response]
+    ) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
             filters = Filters.parse(request.query_params.multi_items())
             with Marts(self._engine) as marts:
@@ -95,24 +115,25 @@ class Dashboard:
                 headers = {"ETag": tag, "Cache-Control": _REVALIDATED}
                 if is_fresh_for(request.headers.get("if-none-match"), tag):
                     return Response(status_code=304, headers=headers)
-                page = view.build(marts, filters, request.path_params)
-            response = written(_Answer(view, page, filters, builds, request.url.path))
+                made = build(marts, filters, request.path_params)
+            response = written(_Answer(view, made, filters, builds, request))
             response.headers.update(headers)
             return response
 
         return answer
 
-    def _as_html(self, answer: _Answer) -> Response:
+    def _as_html(self, answer: _Answer[Page]) -> Response:
         # The home page is a view at another address: its files are at the view's own.
-        path = answer.view.path if answer.path == "/" else answer.path
-        return self._html.page(answer.view, answer.page, answer.filters, answer.builds, path)
+        path = answer.request.url.path
+        path = answer.view.path if path == "/" else path
+        return self._html.page(answer.view, answer.made, answer.filters, answer.builds, path)
 
-    def _as_json(self, answer: _Answer) -> Response:
-        table, builds = answer.page.table, answer.builds
+    def _as_json(self, answer: _Answer[Page]) -> Response:
+        table, builds = answer.made.table, answer.builds
         return JSONResponse(
             {
                 "view": answer.view.name,
-                "title": answer.page.title,
+                "title": answer.made.title,
                 "as_of": {
                     mart: builds[mart].as_of.isoformat() for mart in answer.view.marts if mart in builds
                 },
@@ -124,12 +145,19 @@ class Dashboard:
             }
         )
 
-    def _as_csv(self, answer: _Answer) -> Response:
+    def _as_csv(self, answer: _Answer[Page]) -> Response:
         return Response(
-            answer.page.table.as_csv(),
+            answer.made.table.as_csv(),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{answer.view.name}.csv"'},
         )
+
+    def _as_atom(self, answer: _Answer[Feed]) -> Response:
+        path = answer.request.url.path.removesuffix(".atom")
+        site = str(answer.request.base_url).rstrip("/")
+        filters = subscribed(answer.filters, answer.made.uses)
+        body = as_atom(answer.made, answer.builds.get(answer.view.marts[0]), site, path, filters.query())
+        return Response(body, media_type=MEDIA_TYPE)
 
     def _is_alive(self, _: Request) -> Response:
         return PlainTextResponse("alive\n", headers={"Cache-Control": "no-store"})
@@ -176,7 +204,7 @@ class Dashboard:
         if request.url.path.endswith(".json"):
             body = json.dumps({"error": title, "message": message})
             return Response(body, status, headers=sent, media_type="application/json")
-        if request.url.path.endswith(".csv") or request.url.path in ("/readyz", "/healthz"):
+        if request.url.path.endswith((".csv", ".atom")) or request.url.path in ("/readyz", "/healthz"):
             return PlainTextResponse(f"{title}: {message}\n", status, headers=sent)
         return self._html.problem(status, title, message, sent)
 

@@ -5,6 +5,7 @@ has a value that is not allowed, is refused with a sentence, and never ignored: 
 for one that found everything.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
@@ -25,6 +26,10 @@ FEATURES = (
     "valence",
     "tempo",
 )
+UNIT_FEATURES = tuple(feature for feature in FEATURES if feature not in ("loudness", "tempo"))
+"""Those from 0 to 1."""
+CAMELOT = tuple(f"{hour}{mode}" for mode in "AB" for hour in range(1, 13))
+DIRECTIONS = ("rising", "falling")
 MOST_CHARACTERS = 200
 MOST_ARTISTS = 6
 MOST_PAGES = 10_000
@@ -48,7 +53,16 @@ class Filters:
         explicit: True or False; None: both.
         min_tracks: Albums with at least so many tracks.
         min_value: Albums or tracks whose popularity, on the scale of the measure, is at least this.
+        max_value: Likewise, at most this.
         source: Who measured the audio features.
+        min_change: Tracks whose popularity changed by at least this, up or down, on the scale of the measure.
+        direction: rising or falling; None: both.
+        all_tracks: Every track of an album, and not only the one that counts most.
+        weeks: How many weeks, the last of which is `week`.
+        camelot: Camelot codes of keys; none: all.
+        min_danceability: Features from this to `max_danceability`; the other features likewise, each in its own unit.
+        min_seconds: Tracks at least so long.
+        max_seconds: Tracks at most so long.
         q: Part of a name.
         sort: Column to sort by; None: the view's own order.
         descending: Order of `sort`.
@@ -64,7 +78,33 @@ class Filters:
     explicit: bool | None = None
     min_tracks: int | None = None
     min_value: int | None = None
+    max_value: int | None = None
     source: str | None = None
+    min_change: int | None = None
+    direction: str | None = None
+    all_tracks: bool = False
+    weeks: int | None = None
+    camelot: tuple[str, ...] = ()
+    min_danceability: float | None = None
+    max_danceability: float | None = None
+    min_energy: float | None = None
+    max_energy: float | None = None
+    min_loudness: float | None = None
+    max_loudness: float | None = None
+    min_speechiness: float | None = None
+    max_speechiness: float | None = None
+    min_acousticness: float | None = None
+    max_acousticness: float | None = None
+    min_instrumentalness: float | None = None
+    max_instrumentalness: float | None = None
+    min_liveness: float | None = None
+    max_liveness: float | None = None
+    min_valence: float | None = None
+    max_valence: float | None = None
+    min_tempo: float | None = None
+    max_tempo: float | None = None
+    min_seconds: int | None = None
+    max_seconds: int | None = None
     q: str | None = None
     sort: str | None = None
     descending: bool = False
@@ -90,6 +130,7 @@ class Filters:
             if len(values) > 1 and name not in _REPEATED:
                 raise FilterError(f"{name} is given {len(values)} times: give it once.")
             read[name] = _PARSERS[name](name, values)
+        _refuse_empty_ranges(read)
         return cls(**read)
 
     def query(self, **changes: object) -> str:
@@ -104,12 +145,28 @@ class Filters:
         return urlencode(pairs)
 
 
+def _refuse_empty_ranges(read: Mapping[str, Any]) -> None:
+    for name, least in read.items():
+        most = read.get(f"max_{name.removeprefix('min_')}") if name.startswith("min_") else None
+        if most is not None and least > most:
+            raise FilterError(
+                f"{name} is above max_{name.removeprefix('min_')}: nothing is in between; turn them round."
+            )
+
+
 def _texts(value: object) -> Sequence[str]:
     if isinstance(value, tuple):
         return value
     if isinstance(value, bool):
         return ["yes" if value else "no"]
+    if isinstance(value, float):
+        return [in_digits(value)]
     return [value.isoformat() if isinstance(value, date) else str(value)]
+
+
+def in_digits(value: float) -> str:
+    """A number as an address has it: 0.5, 120."""
+    return repr(value).removesuffix(".0")
 
 
 def _shown(text: str) -> str:
@@ -177,6 +234,20 @@ def _number(least: int, most: int) -> Callable[[str, Sequence[str]], int]:
     return parse
 
 
+def _decimal(least: float, most: float) -> Callable[[str, Sequence[str]], float]:
+    def parse(name: str, values: Sequence[str]) -> float:
+        [text] = values
+        # Written plainly: float() also takes nan, inf, exponents, underscores and the digits of other scripts.
+        if not (_DECIMAL.fullmatch(text) and least <= float(text) <= most):
+            raise FilterError(
+                f"{name} cannot be {_shown(text)}: it is a number from {least:g} to {most:g}, such as {most:g} or"
+                f" {(least + most) / 2:g}, with at most four digits after the point."
+            )
+        return float(text)
+
+    return parse
+
+
 def _yes_or_no(name: str, values: Sequence[str]) -> bool:
     return _one_of(("yes", "no"))(name, values) == "yes"
 
@@ -186,7 +257,14 @@ def _sort(name: str, values: Sequence[str]) -> str:
     return _text(name, values)
 
 
-_REPEATED = {"type", "artist"}
+_DECIMAL = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,4})?")
+FEATURE_RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(UNIT_FEATURES, (0, 1)),
+    "loudness": (-100, 20),
+    "tempo": (0, 1_000),
+}
+"""The least and the most that an address may ask of a feature, in its unit: dB of loudness, BPM of tempo."""
+_REPEATED = {"type", "artist", "camelot"}
 _PARSERS: Mapping[str, Callable[[str, Sequence[str]], Any]] = {
     "week": _week,
     "measure": _one_of(MEASURES),
@@ -197,7 +275,20 @@ _PARSERS: Mapping[str, Callable[[str, Sequence[str]], Any]] = {
     "explicit": _yes_or_no,
     "min_tracks": _number(1, 1_000),
     "min_value": _number(0, 1_000_000),
+    "max_value": _number(0, 1_000_000),
     "source": _one_of(SOURCES),
+    "min_change": _number(1, 1_000_000),
+    "direction": _one_of(DIRECTIONS),
+    "all_tracks": _yes_or_no,
+    "weeks": _number(1, 104),
+    "camelot": _some_of(CAMELOT),
+    **{
+        f"{end}_{feature}": _decimal(least, most)
+        for feature, (least, most) in FEATURE_RANGES.items()
+        for end in ("min", "max")
+    },
+    "min_seconds": _number(0, 36_000),
+    "max_seconds": _number(0, 36_000),
     "q": _text,
     "sort": _sort,
     "descending": _yes_or_no,

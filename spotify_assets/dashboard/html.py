@@ -12,7 +12,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from spotify_assets.dashboard.filters import ALBUM_TYPES, MEASURES, SOURCES, Filters
+from spotify_assets.dashboard.feeds import subscribed
+from spotify_assets.dashboard.filters import (
+    ALBUM_TYPES,
+    CAMELOT,
+    FEATURE_RANGES,
+    MEASURES,
+    SOURCES,
+    Filters,
+    in_digits,
+)
 from spotify_assets.dashboard.marts import Build
 from spotify_assets.dashboard.pages import Chart, Facts, Page, Prose
 from spotify_assets.dashboard.security import IMAGE_HOST
@@ -44,9 +53,12 @@ class Html:
             "views": [view for view in VIEWS if view.label],
             "measures": MEASURE_NAMES,
             "choices_of": {"measure": MEASURES, "type": ALBUM_TYPES, "source": SOURCES},
+            "feature_ranges": FEATURE_RANGES,
+            "camelot": CAMELOT,
             "kind": _kind,
             "as_data": _as_data,
             "in_words": in_words,
+            "in_digits": in_digits,
         }
         self.digest = hashlib.sha256(f"{static.digest} {_templates_digest()}".encode()).hexdigest()[:12]
 
@@ -62,6 +74,9 @@ class Html:
             filters=filters,
             query=filters.query(page=1, sort=None, descending=False),
             address_of=lambda kind: f"{path}.{kind}{_with(filters.query())}".rstrip("?"),
+            feed=f"{path}.atom{_with(subscribed(filters, page.uses).query())}".rstrip("?")
+            if view.feed
+            else None,
             has_charts=any(isinstance(section, Chart) for section in page.sections),
             carried_on=_carried_on(page, filters),
             as_of=min((build.as_of for build in built), default=None),

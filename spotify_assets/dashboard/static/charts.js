@@ -12,9 +12,13 @@ const look = () => ({
   legend: { labelColor: colour("text"), titleColor: colour("quiet"), orient: "top" },
   header: { labelColor: colour("text"), titleColor: colour("quiet") },
   mark: { color: colour("accent") },
-  range: { category: [colour("accent"), colour("quiet"), colour("second"), colour("third")] },
+  range: { category: [colour("accent"), colour("quiet"), colour("second"), colour("third"), colour("good"), colour("bad")], heatmap: [colour("surface"), colour("accent")] },
   text: { color: colour("text") },
-  style: { context: { color: colour("quiet"), opacity: 0.45 }, band: { color: colour("quiet"), opacity: 0.3 }, median: { color: colour("text"), opacity: 0.7 }, span: { color: colour("accent") } },
+  style: {
+    context: { color: colour("quiet"), opacity: 0.45 }, band: { color: colour("quiet"), opacity: 0.3 },
+    median: { color: colour("text"), opacity: 0.7 }, span: { color: colour("accent") }, before: { color: colour("quiet") },
+    cell: { stroke: colour("page"), strokeWidth: 2 }, label: { color: colour("quiet") },
+  },
 });
 const draw = async (place) => {
   const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);

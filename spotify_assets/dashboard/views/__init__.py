@@ -1,15 +1,33 @@
 """The views: each turns the marts and what an address asks for into a page."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from spotify_assets.dashboard.feeds import Feed
 from spotify_assets.dashboard.filters import Filters
 from spotify_assets.dashboard.marts import Marts
 from spotify_assets.dashboard.pages import Page
-from spotify_assets.dashboard.views import album, artist, data_status, track, weekly_ranking
+from spotify_assets.dashboard.views import (
+    album,
+    artist,
+    artist_comparison,
+    data_status,
+    movers,
+    release_calendar,
+    sounds,
+    track,
+    weekly_ranking,
+)
 
-Build = Callable[[Marts, Filters, Mapping[str, Any]], Page]
+Made = TypeVar("Made", covariant=True)
+
+
+class BuildOf(Protocol[Made]):
+    """Makes a page or a feed of the marts, for an address."""
+
+    def __call__(self, marts: Marts, filters: Filters, path: Mapping[str, Any], /) -> Made:
+        """Args: the marts, what the address asks for, and the parts of its path."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +41,16 @@ class View:
         marts: The marts that it reads: how old it is.
         build: Makes the page.
         is_home: Whether it is the page at `/`.
+        feed: Makes its Atom feed, as old as the first of `marts`; None: it has none.
     """
 
     name: str
     path: str
     label: str | None
     marts: Sequence[str]
-    build: Build
+    build: BuildOf[Page]
     is_home: bool = False
+    feed: BuildOf[Feed] | None = None
 
 
 VIEWS = (
@@ -41,6 +61,7 @@ VIEWS = (
         ["weekly_popular_releases", "track_catalog"],
         weekly_ranking.build,
         is_home=True,
+        feed=weekly_ranking.feed,
     ),
     View(
         "album",
@@ -63,5 +84,15 @@ VIEWS = (
         ["track_catalog", "artist_feature_profile", "feature_distribution"],
         artist.build,
     ),
+    View("movers", "/movers", "Movers", ["track_week", "track_catalog"], movers.build, feed=movers.feed),
+    View(
+        "compare",
+        "/compare",
+        "Compare",
+        ["artist_feature_profile"],
+        artist_comparison.build,
+    ),
+    View("calendar", "/calendar", "Calendar", ["release_cadence", "track_catalog"], release_calendar.build),
+    View("sounds", "/sounds", "Sounds", ["track_catalog", "feature_week"], sounds.build),
     View("status", "/status", "Data status", ["coverage"], data_status.build),
 )

@@ -54,3 +54,16 @@ def part_of_name(text: str | None) -> str | None:
 def in_long(day: date) -> str:
     """A day as a sentence has it."""
     return f"{day.day} {day:%B %Y}"
+
+
+def feature_sources(marts: Marts) -> str:
+    """Who measured the audio features that the warehouse has, in a sentence."""
+    weeks = marts.rows("coverage")
+    by_spotify, by_reccobeats, absent, pending = (
+        sum(row[column] for row in weeks)
+        for column in ("features_spotify", "features_reccobeats", "features_absent", "features_pending")
+    )
+    return (
+        f"Of the tracks in the warehouse Spotify measured the features of {by_spotify:,}, ReccoBeats those of"
+        f" {by_reccobeats:,}; {absent + pending:,} have none (absent {absent:,}, pending {pending:,})."
+    )

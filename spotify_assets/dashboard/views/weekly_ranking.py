@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from spotify_assets.dashboard.feeds import Entry, Feed, Line, end_of, is_over, subscribed
 from spotify_assets.dashboard.filters import Filters
 from spotify_assets.dashboard.marts import Marts, Order, Row
 from spotify_assets.dashboard.pages import Facts, Page
 from spotify_assets.dashboard.tables import NOT_MEASURED, Cell, Column, Table, number
 from spotify_assets.dashboard.views.addresses import album_address
 from spotify_assets.dashboard.views.choices import (
+    MEASURE_NAMES,
     MEASURE_SCALES,
     chosen_measure,
     chosen_week,
@@ -19,6 +21,8 @@ from spotify_assets.dashboard.views.choices import (
 )
 
 ROWS = 50
+FEED_WEEKS = 8
+FEED_ALBUMS = 10
 USES = frozenset(
     {
         "week",
@@ -57,6 +61,48 @@ def build(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Page:
         sections=[*_facts(marts, measure, week), table],
         uses=USES,
         steps=_steps(filters, week, weeks),
+    )
+
+
+def feed(marts: Marts, filters: Filters, path: Mapping[str, Any]) -> Feed:
+    """The head of the ranking of each of the latest weeks that are over."""
+    del path
+    measure = chosen_measure(marts, filters)
+    built = marts.builds().get("weekly_popular_releases")
+    weeks = [row["week_start"] for row in marts.rows("weeks", measure=measure)]
+    over = [week for week in weeks if is_over(week, built)][:FEED_WEEKS]
+    entries = [_entry(marts, filters, measure, week) for week in over]
+    return Feed(
+        title=f"Most popular new releases by {MEASURE_NAMES[measure]}",
+        subtitle=f"The first {FEED_ALBUMS} albums of each week. A week is added when it is over.",
+        entries=[entry for entry in entries if entry.lines],
+        uses=USES,
+    )
+
+
+def _entry(marts: Marts, filters: Filters, measure: str, week: date) -> Entry:
+    order = Order("rank", descending=False, then=["album_id"])
+    rows, total = _found(marts, filters, measure, week, order, 0, FEED_ALBUMS)
+    kept = subscribed(filters, USES).query(measure=measure)
+    return Entry(
+        name=f"ranking/{week}?{kept}",
+        title=f"Most popular new releases, week of {in_long(week)}",
+        address=f"/ranking?{subscribed(filters, USES).query(measure=measure, week=week)}",
+        updated=end_of(week),
+        text=f"By {MEASURE_SCALES[measure]}: the mean of each album's measured tracks. {total:,} albums in all, those"
+        " that were not measured among them.",
+        lines=[_line(row, measure) for row in rows if row["rank"] is not None],
+    )
+
+
+def _line(row: Row, measure: str) -> Line:
+    digits = 1 if measure == "spotify_popularity" else 0
+    return Line(
+        before="",
+        linked=row["name"] or "(no name)",
+        address=album_address(row["album_id"]),
+        after=f" by {', '.join(row['artist_names'])}: rank {row['rank']} ({change(row).text}), mean"
+        f" {row['value_mean']:,.{digits}f} over {_measured(row).text} tracks",
     )
 
 
@@ -101,11 +147,20 @@ def _table(marts: Marts, filters: Filters, measure: str, week: date | None) -> T
 def _rows(
     marts: Marts, filters: Filters, measure: str, week: date, order: Order
 ) -> tuple[Sequence[Row], int]:
-    found, total = marts.page(
+    found, total = _found(marts, filters, measure, week, order, (filters.page - 1) * ROWS, ROWS)
+    covers = marts.rows("covers", albums=[row["album_id"] for row in found])
+    images = {row["album_id"]: row["image_url"] for row in covers}
+    return [{**row, "image_url": images.get(row["album_id"])} for row in found], total
+
+
+def _found(
+    marts: Marts, filters: Filters, measure: str, week: date, order: Order, first: int, most: int
+) -> tuple[Sequence[Row], int]:
+    return marts.page(
         "weekly_ranking",
         order=order,
-        first=(filters.page - 1) * ROWS,
-        most=ROWS,
+        first=first,
+        most=most,
         week_start=week,
         measure=measure,
         types=list(filters.type),
@@ -116,9 +171,6 @@ def _rows(
         min_value=filters.min_value,
         part_of_name=part_of_name(filters.q),
     )
-    covers = marts.rows("covers", albums=[row["album_id"] for row in found])
-    images = {row["album_id"]: row["image_url"] for row in covers}
-    return [{**row, "image_url": images.get(row["album_id"])} for row in found], total
 
 
 def _columns(measure: str) -> list[Column]:
