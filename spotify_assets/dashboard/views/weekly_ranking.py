@@ -102,7 +102,7 @@ def _line(row: Row, measure: str) -> Line:
         linked=row["name"] or "(no name)",
         address=album_address(row["album_id"]),
         after=f" by {', '.join(row['artist_names'])}: rank {row['rank']} ({change(row).text}), mean"
-        f" {row['value_mean']:,.{digits}f} over {_measured(row).text} tracks",
+        f" {row['value_mean']:,.{digits}f} over {measured(row).text} tracks",
     )
 
 
