@@ -30,6 +30,10 @@ UNIT_FEATURES = tuple(feature for feature in FEATURES if feature not in ("loudne
 """Those from 0 to 1."""
 CAMELOT = tuple(f"{hour}{mode}" for mode in "AB" for hour in range(1, 13))
 DIRECTIONS = ("rising", "falling")
+METHODS = ("spearman", "pearson")
+SCOPES = ("all", "release_week", "album_type", "genre")
+AXES = (*FEATURES, "popularity", "deezer_rank")
+MOST_WEEKS = 104
 MOST_CHARACTERS = 200
 MOST_ARTISTS = 6
 MOST_PAGES = 10_000
@@ -63,6 +67,16 @@ class Filters:
         min_danceability: Features from this to `max_danceability`; the other features likewise, each in its own unit.
         min_seconds: Tracks at least so long.
         max_seconds: Tracks at most so long.
+        method: Of correlation; None: Spearman's.
+        scope: What correlated tracks have in common; None: nothing, all count.
+        scope_value: Which week, album type or genre; None: the one with the most tracks, or the latest week.
+        feature: Audio feature; None: energy.
+        x: Feature or popularity on the horizontal axis.
+        y: Likewise, on the vertical one.
+        x_from: Least value of `x`.
+        x_to: Highest value of `x`.
+        y_from: Least value of `y`.
+        y_to: Highest value of `y`.
         q: Part of a name.
         sort: Column to sort by; None: the view's own order.
         descending: Order of `sort`.
@@ -105,6 +119,16 @@ class Filters:
     max_tempo: float | None = None
     min_seconds: int | None = None
     max_seconds: int | None = None
+    method: str | None = None
+    scope: str | None = None
+    scope_value: str | None = None
+    feature: str | None = None
+    x: str | None = None
+    y: str | None = None
+    x_from: float | None = None
+    x_to: float | None = None
+    y_from: float | None = None
+    y_to: float | None = None
     q: str | None = None
     sort: str | None = None
     descending: bool = False
@@ -280,7 +304,7 @@ _PARSERS: Mapping[str, Callable[[str, Sequence[str]], Any]] = {
     "min_change": _number(1, 1_000_000),
     "direction": _one_of(DIRECTIONS),
     "all_tracks": _yes_or_no,
-    "weeks": _number(1, 104),
+    "weeks": _number(1, MOST_WEEKS),
     "camelot": _some_of(CAMELOT),
     **{
         f"{end}_{feature}": _decimal(least, most)
@@ -289,6 +313,16 @@ _PARSERS: Mapping[str, Callable[[str, Sequence[str]], Any]] = {
     },
     "min_seconds": _number(0, 36_000),
     "max_seconds": _number(0, 36_000),
+    "method": _one_of(METHODS),
+    "scope": _one_of(SCOPES),
+    "scope_value": _text,
+    "feature": _one_of(FEATURES),
+    "x": _one_of(AXES),
+    "y": _one_of(AXES),
+    "x_from": _decimal(-1_000_000, 1_000_000),
+    "x_to": _decimal(-1_000_000, 1_000_000),
+    "y_from": _decimal(-1_000_000, 1_000_000),
+    "y_to": _decimal(-1_000_000, 1_000_000),
     "q": _text,
     "sort": _sort,
     "descending": _yes_or_no,

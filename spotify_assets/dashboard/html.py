@@ -23,7 +23,8 @@ from spotify_assets.dashboard.filters import (
     in_digits,
 )
 from spotify_assets.dashboard.marts import Build
-from spotify_assets.dashboard.pages import Chart, Facts, Page, Prose
+from spotify_assets.dashboard.pages import Chart, Facts, Multiples, Page, Prose
+from spotify_assets.dashboard.scales import FEATURE_SCALES, SCALES
 from spotify_assets.dashboard.security import IMAGE_HOST
 from spotify_assets.dashboard.static_files import StaticFiles
 from spotify_assets.dashboard.tables import Column, Table, in_words
@@ -59,6 +60,8 @@ class Html:
             "as_data": _as_data,
             "in_words": in_words,
             "in_digits": in_digits,
+            "scales": SCALES,
+            "features": FEATURE_SCALES,
         }
         self.digest = hashlib.sha256(f"{static.digest} {_templates_digest()}".encode()).hexdigest()[:12]
 
@@ -77,7 +80,7 @@ class Html:
             feed=f"{path}.atom{_with(subscribed(filters, page.uses).query())}".rstrip("?")
             if view.feed
             else None,
-            has_charts=any(isinstance(section, Chart) for section in page.sections),
+            has_charts=any(isinstance(section, Chart | Multiples) for section in page.sections),
             carried_on=_carried_on(page, filters),
             as_of=min((build.as_of for build in built), default=None),
             is_invented=is_invented,
@@ -109,7 +112,9 @@ def sorted_templates() -> list[Any]:
 
 def _kind(section: object) -> str:
     """Which part of the template writes a section."""
-    return {Chart: "chart", Facts: "facts", Prose: "prose", Table: "table"}[type(section)]
+    return {Chart: "chart", Facts: "facts", Multiples: "multiples", Prose: "prose", Table: "table"}[
+        type(section)
+    ]
 
 
 def _cover(address: str | None) -> str | None:

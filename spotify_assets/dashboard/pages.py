@@ -31,6 +31,23 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Multiples:
+    """The same small chart of several things.
+
+    Attributes:
+        title: What they have in common.
+        charts: In their order; of each its own note is left out.
+        addresses: Where each leads.
+        note: As of a chart.
+    """
+
+    title: str
+    charts: Sequence[Chart]
+    addresses: Sequence[str]
+    note: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """A few numbers or words in a row, each with its name.
 
@@ -53,7 +70,24 @@ class Prose:
     paragraphs: Sequence[str]
 
 
-Section = Chart | Facts | Prose | Table
+@dataclass(frozen=True)
+class Tab:
+    """One of a few sides of a page: its name, its address, and whether it is the one that is seen."""
+
+    label: str
+    address: str
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Tabs:
+    """The sides of a page, and what tells them from each other."""
+
+    title: str
+    tabs: Sequence[Tab]
+
+
+Section = Chart | Facts | Multiples | Prose | Table
 
 
 @dataclass(frozen=True)
@@ -69,6 +103,9 @@ class Page:
         steps: Links to the page before and after, such as weeks, by their labels.
         image: Address of a picture beside the heading.
         links: Other pages about the same, here or elsewhere, by their labels.
+        choices: What a filter can be, by its name, where only the marts know.
+        tabs: The sides of the page.
+        defaults: What the page takes for filters that the address leaves out, by their names.
     """
 
     title: str
@@ -80,3 +117,5 @@ class Page:
     image: str | None = None
     links: Sequence[tuple[str, str]] = ()
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tabs: Tabs | None = None
+    defaults: Mapping[str, str] = field(default_factory=dict)

@@ -75,12 +75,13 @@ class Table:
     Attributes:
         caption: What it shows, in words.
         columns: In their order.
-        rows: Those of this page.
+        rows: Those of this page and of its files.
         note: Its n, its coverage, what was left out.
         total: Rows in all, where only some are shown.
         empty: What to say where there is none: why, and what to do.
         sort: Name of the column by which the rows are in order.
         descending: Whether from the highest.
+        page_rows: Those of `rows` that the page shows, where the files hold more; None: all of them.
     """
 
     caption: str
@@ -91,6 +92,12 @@ class Table:
     total: int | None = None
     sort: str | None = None
     descending: bool = False
+    page_rows: Sequence[Row] | None = None
+
+    @property
+    def shown_rows(self) -> Sequence[Row]:
+        """Those that the page shows."""
+        return self.rows if self.page_rows is None else self.page_rows
 
     @property
     def shown_columns(self) -> list[Column]:

@@ -62,6 +62,12 @@ def site(postgres_server: URL, weeks_template: str) -> Iterator[Site]:
         yield from served(url)
 
 
+@pytest.fixture
+def empty_site(empty_database_url: URL) -> Iterator[Site]:
+    """The dashboard of a warehouse in which nothing was built yet; a test's own."""
+    yield from served(empty_database_url)
+
+
 def served(url: URL) -> Iterator[Site]:
     """A dashboard of a warehouse, ended at the end, with its login."""
     owner = create_engine(url)

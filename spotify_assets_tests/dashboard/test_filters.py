@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 
 from spotify_assets.dashboard.filters import (
     ALBUM_TYPES,
+    AXES,
+    CAMELOT,
+    DIRECTIONS,
+    FEATURE_RANGES,
+    FEATURES,
     MEASURES,
+    METHODS,
     MOST_ARTISTS,
     MOST_CHARACTERS,
+    MOST_WEEKS,
+    SCOPES,
     SOURCES,
     FilterError,
     Filters,
@@ -23,6 +31,13 @@ MONDAYS = st.integers(0, 10_000).map(lambda weeks: date(1900, 1, 1) + timedelta(
 TEXTS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=MOST_CHARACTERS
 )
+
+
+def _numbers(least: float, most: float) -> st.SearchStrategy[float]:
+    """With four digits after the point, as an address may have them."""
+    return st.integers(round(least * 10_000), round(most * 10_000)).map(lambda number: number / 10_000)
+
+
 # By name, the values that a filter may have.
 VALUES = {
     "week": MONDAYS,
@@ -37,6 +52,28 @@ VALUES = {
     "min_tracks": st.integers(1, 1_000),
     "min_value": st.integers(0, 1_000_000),
     "source": st.sampled_from(SOURCES),
+    "max_value": st.integers(0, 1_000_000),
+    "min_change": st.integers(1, 1_000_000),
+    "direction": st.sampled_from(DIRECTIONS),
+    "all_tracks": st.booleans(),
+    "weeks": st.integers(1, MOST_WEEKS),
+    "camelot": st.sets(st.sampled_from(CAMELOT)).map(
+        lambda chosen: tuple(code for code in CAMELOT if code in chosen)
+    ),
+    **{
+        f"{end}_{feature}": _numbers(least, most)
+        for feature, (least, most) in FEATURE_RANGES.items()
+        for end in ("min", "max")
+    },
+    "min_seconds": st.integers(0, 36_000),
+    "max_seconds": st.integers(0, 36_000),
+    "method": st.sampled_from(METHODS),
+    "scope": st.sampled_from(SCOPES),
+    "scope_value": TEXTS,
+    "feature": st.sampled_from(FEATURES),
+    "x": st.sampled_from(AXES),
+    "y": st.sampled_from(AXES),
+    **{f"{axis}_{end}": _numbers(-1_000_000, 1_000_000) for axis in "xy" for end in ("from", "to")},
     "q": TEXTS,
     "sort": TEXTS,
     "descending": st.booleans(),

@@ -13,6 +13,8 @@ MEASURE_SCALES = {
     "deezer_rank": "Deezer rank, 0 to 1,000,000",
 }
 """The measures with their scales."""
+ENOUGH = 30
+"""Fewer tracks than this tell little; pages show them in another form, and say so."""
 
 
 def chosen_measure(marts: Marts, filters: Filters) -> str:
