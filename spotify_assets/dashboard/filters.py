@@ -281,7 +281,7 @@ def _sort(name: str, values: Sequence[str]) -> str:
     return _text(name, values)
 
 
-_DECIMAL = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,4})?")
+_DECIMAL = re.compile(r"-?[0-9]{1,7}(\.[0-9]{1,4})?")
 FEATURE_RANGES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(UNIT_FEATURES, (0, 1)),
     "loudness": (-100, 20),

@@ -249,7 +249,7 @@ def test_a_warehouse_without_tracks_says_so(empty_site: Site) -> None:
         "x_from=low",
         "x_from=1e3",
         "x_from=0.9&x_to=0.1",
-        "weeks=27",
+        "weeks=105",
         "weeks=0",
         "sort=x",
     ],

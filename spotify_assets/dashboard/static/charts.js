@@ -31,7 +31,6 @@ const fill = (ranges) => {
 };
 const draw = async (place) => {
   const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
-  await vegaEmbed(place, spec, {
   const { view } = await vegaEmbed(place, spec, {
     ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: { disableDefaultStyle: true }, config: look(),
   });

@@ -165,7 +165,7 @@ def _others(filters: Filters, scale: Scale, weeks: Mapping[str, Sequence[Row]]) 
             addresses,
             "Drawn like the one above; each on its own scale. Its name leads to its numbers.",
         ),
-        _latest(filters, [scale, *others], weeks),
+        _latest(filters, [each for each in (scale, *others) if _measured(weeks[each.name])], weeks),
     ]
 
 
@@ -318,7 +318,7 @@ def _table(filters: Filters, scale: Scale, rows: Sequence[Row]) -> Table:
     order = sorted_by(filters, columns, default="week_start", then=[])
     descending = order.descending if filters.sort else True
     return Table(
-        caption=f"{scale.label} by week of release",
+        caption=f"{scale.label} week by week",
         columns=columns,
         rows=_sorted(rows, order.column, descending=descending),
         note="A week leads to its ranking, where it has one; n leads to its tracks.",
